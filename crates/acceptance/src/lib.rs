@@ -1,0 +1,1 @@
+//! Tests through the built binary with real daemons and clients.

@@ -1,0 +1,1 @@
+//! Bytes addressed by digest, in the folder layout of distribution.

@@ -1,0 +1,3 @@
+//! The `boxyard` command.
+
+fn main() {}
