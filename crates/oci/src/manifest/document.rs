@@ -1,0 +1,218 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::ManifestError;
+use super::shape::{Base64, Text, TextList, TextMap};
+use crate::Digest;
+
+/// A field of a manifest that says something to the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    SchemaVersion,
+    MediaType,
+    ArtifactType,
+    Config,
+    Layers,
+    Manifests,
+    Subject,
+    Annotations,
+    FsLayers,
+    Signatures,
+}
+
+impl Field {
+    pub(super) const ALL: [Self; 10] = [
+        Self::SchemaVersion,
+        Self::MediaType,
+        Self::ArtifactType,
+        Self::Config,
+        Self::Layers,
+        Self::Manifests,
+        Self::Subject,
+        Self::Annotations,
+        Self::FsLayers,
+        Self::Signatures,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::SchemaVersion => "schemaVersion",
+            Self::MediaType => "mediaType",
+            Self::ArtifactType => "artifactType",
+            Self::Config => "config",
+            Self::Layers => "layers",
+            Self::Manifests => "manifests",
+            Self::Subject => "subject",
+            Self::Annotations => "annotations",
+            Self::FsLayers => "fsLayers",
+            Self::Signatures => "signatures",
+        }
+    }
+}
+
+/// The fields of a manifest, not yet looked into. One that is null counts as absent, as it does in Go.
+#[derive(Default)]
+pub(super) struct Document<'a> {
+    values: [Option<&'a RawValue>; Field::ALL.len()],
+    duplicate: Option<Field>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.values[field as usize].is_some()
+    }
+
+    /// The name of a field that is there twice; the last one counts then.
+    pub(super) fn duplicate(&self) -> Option<&'static str> {
+        self.duplicate.map(Field::name)
+    }
+
+    /// The field as it is written.
+    pub(super) fn raw(&self, field: Field) -> Option<&'a RawValue> {
+        self.values[field as usize]
+    }
+
+    /// The field as a `T`, if it is there.
+    pub(super) fn get<T: Deserialize<'a>>(&self, field: Field) -> Result<Option<T>, ManifestError> {
+        self.raw(field)
+            .map(|raw| serde_json::from_str(raw.get()))
+            .transpose()
+            .map_err(|source| ManifestError::InvalidField {
+                field: field.name(),
+                source,
+            })
+    }
+
+    /// The field as a text; an empty one says nothing.
+    pub(super) fn text(&self, field: Field) -> Result<Option<Cow<'a, str>>, ManifestError> {
+        let text = self.get::<Text<'a>>(field)?;
+        Ok(text.map(|Text(text)| text).filter(|text| !text.is_empty()))
+    }
+
+    pub(super) fn media_type(&self) -> Result<Option<Cow<'a, str>>, ManifestError> {
+        self.text(Field::MediaType)
+    }
+
+    pub(super) fn schema_version(&self) -> Result<Option<i64>, ManifestError> {
+        self.get(Field::SchemaVersion)
+    }
+}
+
+impl<'de> Deserialize<'de> for Document<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(DocumentVisitor)
+    }
+}
+
+struct DocumentVisitor;
+
+impl<'de> Visitor<'de> for DocumentVisitor {
+    type Value = Document<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a manifest")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document<'de>, A::Error> {
+        let mut document = Document::default();
+        let mut seen = [false; Field::ALL.len()];
+        while let Some(Text(name)) = map.next_key()? {
+            let Some(field) = Field::ALL.into_iter().find(|field| field.name() == name) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            document.values[field as usize] = map.next_value()?;
+            if std::mem::replace(&mut seen[field as usize], true) {
+                document.duplicate = Some(field);
+            }
+        }
+        Ok(document)
+    }
+}
+
+/// How a manifest refers to content. What has no use here is checked, so that other readers accept it too.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Descriptor<'a> {
+    #[serde(borrow)]
+    media_type: Option<Text<'a>>,
+    pub(super) digest: Digest,
+    size: Option<Size>,
+    #[serde(default)]
+    urls: Option<TextList>,
+    #[serde(rename = "annotations")]
+    _annotations: Option<TextMap>,
+    #[serde(rename = "artifactType", borrow)]
+    _artifact_type: Option<Text<'a>>,
+    #[serde(rename = "data")]
+    _data: Option<Base64>,
+    #[serde(rename = "platform", borrow)]
+    _platform: Option<Platform<'a>>,
+}
+
+impl Descriptor<'_> {
+    /// The names of its fields.
+    pub(super) const FIELDS: [&'static str; 8] = [
+        "mediaType",
+        "digest",
+        "size",
+        "urls",
+        "annotations",
+        "artifactType",
+        "data",
+        "platform",
+    ];
+
+    /// The content's type; an empty one says nothing.
+    pub(super) fn media_type(&self) -> Option<&str> {
+        self.media_type
+            .as_ref()
+            .map(|Text(text)| &**text)
+            .filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size.as_ref().map(|Size(size)| *size)
+    }
+
+    /// Whether the content can be fetched from elsewhere.
+    pub(super) fn has_urls(&self) -> bool {
+        self.urls.as_ref().is_some_and(|urls| urls.len > 0)
+    }
+}
+
+/// A number of bytes that every reader can hold.
+#[derive(Deserialize)]
+#[serde(try_from = "i64")]
+struct Size(u64);
+
+impl TryFrom<i64> for Size {
+    type Error = &'static str;
+
+    fn try_from(size: i64) -> Result<Self, &'static str> {
+        u64::try_from(size)
+            .map(Self)
+            .map_err(|_| "a size is not negative")
+    }
+}
+
+/// Where an image runs.
+#[derive(Deserialize)]
+struct Platform<'a> {
+    #[serde(rename = "architecture", borrow)]
+    _architecture: Option<Text<'a>>,
+    #[serde(rename = "os", borrow)]
+    _os: Option<Text<'a>>,
+    #[serde(rename = "os.version", borrow)]
+    _os_version: Option<Text<'a>>,
+    #[serde(rename = "os.features")]
+    _os_features: Option<TextList>,
+    #[serde(rename = "variant", borrow)]
+    _variant: Option<Text<'a>>,
+    #[serde(rename = "features")]
+    _features: Option<TextList>,
+}
