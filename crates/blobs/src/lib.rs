@@ -1,1 +1,43 @@
 //! Bytes addressed by digest, in the folder layout of distribution.
+//!
+//! A [`Folder`] owns every path below the storage root and knows no database.
+//! Blobs, uploads and links lie where distribution puts them; what distribution cannot express lies in `<root>/boxyard`.
+//! Everything blocks: callers on an async runtime use threads made for that.
+//!
+//! Every system call that changes the disk goes through one module, which asks [`Faults`] first, so that a test can end any operation after each of its steps.
+//! Each operation may be repeated after it was cut short anywhere, and then completes.
+
+mod batch;
+mod blob;
+mod claims;
+mod disk;
+mod fence;
+mod folder;
+mod folders;
+mod intent;
+mod layout;
+mod link;
+mod lock;
+mod look;
+mod names;
+mod open;
+mod remove;
+mod session;
+mod small_file;
+mod upload;
+mod walk;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use batch::Batch;
+pub use disk::{Faults, NoFaults, Step};
+pub use folder::{Folder, Space};
+pub use layout::Tree;
+pub use link::{Link, LinkText};
+pub use lock::{FolderLock, LockError};
+pub use names::{Oddities, Oddity, OddityKind};
+pub use open::OpenError;
+pub use session::{Sidecar, UploadId, UploadIdError};
+pub use upload::{Upload, UploadFault};
+pub use walk::{Repositories, Wanted};

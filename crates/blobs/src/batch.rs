@@ -1,0 +1,256 @@
+//! Changes to the tree that are made durable together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use boxyard_oci::{Digest, RepoName, Tag};
+use bytes::Bytes;
+
+use crate::folder::Folder;
+use crate::layout::{LAYERS, MANIFESTS, Tree, UPLOADS};
+use crate::link::Link;
+use crate::look;
+use crate::remove::{remove_tree, sync_absence};
+use crate::small_file::{discard, temporary, write_synced};
+use crate::walk::has_link;
+
+/// Changes to links, and to the blobs that they need.
+///
+/// Nothing happens before [`Batch::finish`], which may be repeated with the same changes after it failed anywhere.
+/// Each file and each folder is then synced once, however many of the changes touch it.
+/// What leads to something is written after it and removed before it; apart from that the order of the calls counts.
+#[derive(Debug)]
+pub struct Batch {
+    folder: Folder,
+    stages: Vec<Stage>,
+}
+
+/// The order in which files appear; they disappear in the opposite one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Repository,
+    Blob,
+    Layer,
+    Revision,
+    TagIndex,
+    TagCurrent,
+}
+
+/// Writes, and then removals.
+#[derive(Debug, Default)]
+struct Stage {
+    writes: BTreeMap<(Rank, PathBuf), Bytes>,
+    blobs: BTreeSet<Digest>,
+    removals: BTreeSet<(Rank, Removal)>,
+    // The folders of the removals; a write below one of them must come after it.
+    removed: BTreeSet<PathBuf>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Removal {
+    Folder(PathBuf),
+    EmptyRepository(Tree, RepoName),
+}
+
+impl Folder {
+    /// Begins to collect changes.
+    pub fn batch(&self) -> Batch {
+        Batch {
+            folder: self.clone(),
+            stages: vec![Stage::default()],
+        }
+    }
+}
+
+impl Batch {
+    /// Writes a blob's file.
+    pub fn write_blob(&mut self, digest: &Digest, bytes: Bytes) {
+        let path = self.folder.inner.layout.blob(digest);
+        self.write(Rank::Blob, path, bytes).blobs.insert(*digest);
+    }
+
+    /// Makes a link lead to `target`.
+    pub fn write_link(&mut self, tree: Tree, link: &Link<'_>, target: &Digest) {
+        let rank = match link {
+            Link::Layer { .. } => Rank::Layer,
+            Link::Revision { .. } => Rank::Revision,
+            Link::TagIndex { .. } => Rank::TagIndex,
+            Link::TagCurrent { .. } => Rank::TagCurrent,
+        };
+        let path = link.path(&self.folder.inner.layout, tree);
+        self.write(rank, path, target.to_string().into());
+    }
+
+    /// Records the media type of a manifest in our own tree, for one whose payload does not tell it.
+    pub fn write_media_type(&mut self, repo: &RepoName, digest: &Digest, media_type: &str) {
+        let path = self.folder.inner.layout.media_type(repo, digest);
+        // Before the revision's link, so that who finds that knows the type.
+        self.write(Rank::Layer, path, media_type.to_owned().into());
+    }
+
+    /// Removes the link of a blob.
+    pub fn remove_layer(&mut self, tree: Tree, repo: &RepoName, digest: &Digest) {
+        let folder = self.folder.inner.layout.layer(tree, repo, digest);
+        self.remove(Rank::Layer, folder);
+    }
+
+    /// Removes the link of a manifest, and its media type.
+    pub fn remove_revision(&mut self, tree: Tree, repo: &RepoName, digest: &Digest) {
+        let folder = self.folder.inner.layout.revision(tree, repo, digest);
+        self.remove(Rank::Revision, folder);
+    }
+
+    /// Removes a tag with its index.
+    pub fn remove_tag(&mut self, tree: Tree, repo: &RepoName, tag: &Tag) {
+        let folder = self.folder.inner.layout.tag(tree, repo, tag);
+        self.remove(Rank::TagCurrent, folder);
+    }
+
+    /// Removes a repository's own folders if they hold no link and no upload, then the empty folders above them.
+    ///
+    /// Repositories below it stay as they are.
+    pub fn remove_repository_if_empty(&mut self, tree: Tree, repo: &RepoName) {
+        let folder = self.folder.inner.layout.repository(tree, repo);
+        let stage = self.stage();
+        for own in [LAYERS, MANIFESTS] {
+            stage.removed.insert(folder.join(own));
+        }
+        let removal = Removal::EmptyRepository(tree, repo.clone());
+        stage.removals.insert((Rank::Repository, removal));
+    }
+
+    /// Makes all the changes, durably.
+    pub fn finish(self) -> io::Result<()> {
+        let links = &self.folder.inner.links;
+        let _alone = links.lock().unwrap_or_else(PoisonError::into_inner);
+        for stage in &self.stages {
+            self.folder.make_writes(stage)?;
+            self.folder.make_removals(stage)?;
+        }
+        Ok(())
+    }
+
+    fn stage(&mut self) -> &mut Stage {
+        let last = self.stages.len() - 1;
+        &mut self.stages[last]
+    }
+
+    fn write(&mut self, rank: Rank, path: PathBuf, content: Bytes) -> &mut Stage {
+        let removed = &self.stage().removed;
+        if path.ancestors().any(|above| removed.contains(above)) {
+            self.stages.push(Stage::default());
+        }
+        let stage = self.stage();
+        stage.writes.insert((rank, path), content);
+        stage
+    }
+
+    fn remove(&mut self, rank: Rank, folder: PathBuf) {
+        let stage = self.stage();
+        stage.removed.insert(folder.clone());
+        stage.removals.insert((rank, Removal::Folder(folder)));
+    }
+}
+
+impl Folder {
+    fn make_writes(&self, stage: &Stage) -> io::Result<()> {
+        let inner = &self.inner;
+        // In the order of the digests, so that nobody waits for us who holds what we wait for.
+        let _claims: Vec<_> = stage
+            .blobs
+            .iter()
+            .map(|blob| inner.claims.claim(blob))
+            .collect();
+        let mut plan = inner.folders.plan();
+        let mut folders = BTreeSet::new();
+        for (_, path) in stage.writes.keys() {
+            let folder = path.parent().unwrap_or(path);
+            if folders.insert(folder) {
+                plan.make_leaf(&inner.disk, folder)?;
+            }
+        }
+        plan.commit(&inner.disk)?;
+        self.write_and_rename(stage)?;
+        folders
+            .into_iter()
+            .try_for_each(|folder| inner.disk.sync_folder(folder))
+    }
+
+    fn write_and_rename(&self, stage: &Stage) -> io::Result<()> {
+        let disk = &self.inner.disk;
+        let paths = || stage.writes.keys().map(|(_, path)| path);
+        let written = stage
+            .writes
+            .iter()
+            .try_for_each(|((_, path), content)| write_synced(disk, &temporary(path), content));
+        let renamed =
+            written.and_then(|()| paths().try_for_each(|path| disk.rename(&temporary(path), path)));
+        renamed.inspect_err(|_| paths().for_each(|path| discard(disk, &temporary(path))))
+    }
+
+    fn make_removals(&self, stage: &Stage) -> io::Result<()> {
+        let inner = &self.inner;
+        let mut gone: BTreeSet<PathBuf> = BTreeSet::new();
+        for (_, removal) in stage.removals.iter().rev() {
+            match removal {
+                Removal::Folder(folder) => {
+                    remove_tree(&inner.disk, &inner.folders, folder)?;
+                    gone.insert(folder.clone());
+                }
+                Removal::EmptyRepository(tree, repo) => {
+                    gone.extend(self.remove_empty_repository(*tree, repo)?);
+                }
+            }
+        }
+        sync_absences(&inner.disk, &gone)
+    }
+
+    /// Answers what is gone and not yet durably so.
+    fn remove_empty_repository(&self, tree: Tree, repo: &RepoName) -> io::Result<Vec<PathBuf>> {
+        let inner = &self.inner;
+        let folder = inner.layout.repository(tree, repo);
+        let uploads = folder.join(UPLOADS);
+        if self.has_any_link(tree, repo)? || !self.is_gone(&uploads)? {
+            return Ok(Vec::new());
+        }
+        let mut gone = vec![uploads];
+        for own in [LAYERS, MANIFESTS] {
+            remove_tree(&inner.disk, &inner.folders, &folder.join(own))?;
+            gone.push(folder.join(own));
+        }
+        let root = inner.layout.repositories(tree);
+        for above in folder.ancestors().take_while(|above| *above != root) {
+            if !self.is_gone(above)? {
+                break;
+            }
+            gone.push(above.to_owned());
+        }
+        Ok(gone)
+    }
+
+    /// Removes a folder if nothing is in it, and so never an upload that has just begun.
+    fn is_gone(&self, folder: &Path) -> io::Result<bool> {
+        Ok(!look::is_folder(folder)? || self.inner.folders.remove(&self.inner.disk, folder)?)
+    }
+
+    fn has_any_link(&self, tree: Tree, repo: &RepoName) -> io::Result<bool> {
+        let layout = &self.inner.layout;
+        Ok(self.has_repository(tree, repo)? || has_link(&layout.layers(tree, repo), 2)?)
+    }
+}
+
+/// Syncs each folder once that something is gone from.
+fn sync_absences(disk: &crate::disk::Disk, gone: &BTreeSet<PathBuf>) -> io::Result<()> {
+    let mut synced: BTreeSet<&Path> = BTreeSet::new();
+    for path in gone {
+        if synced.insert(path.parent().unwrap_or(path)) {
+            sync_absence(disk, path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

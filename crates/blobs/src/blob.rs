@@ -1,0 +1,109 @@
+//! Committed blobs.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use boxyard_oci::{Algorithm, Digest};
+
+use crate::disk::PathError;
+use crate::folder::Folder;
+use crate::look::{self, Kind};
+use crate::small_file::{self, TEMPORARY};
+
+/// How much is read at once where a file is hashed.
+const PIECE: usize = 256 * 1024;
+
+impl Folder {
+    /// The size of a blob's file.
+    pub fn blob_size(&self, digest: &Digest) -> io::Result<Option<u64>> {
+        look::file_size(&self.inner.layout.blob(digest))
+    }
+
+    /// Opens a blob's file for reading.
+    pub fn open_blob(&self, digest: &Digest) -> io::Result<Option<File>> {
+        look::open_file(&self.inner.layout.blob(digest))
+    }
+
+    /// Reads a blob of at most `max` bytes whole; a larger one is an error of kind `FileTooLarge`.
+    pub fn read_blob(&self, digest: &Digest, max: u64) -> io::Result<Option<Vec<u8>>> {
+        let path = self.inner.layout.blob(digest);
+        match look::read_bounded(&path, max)? {
+            Some(bytes) if bytes.len() as u64 > max => {
+                let kind = io::ErrorKind::FileTooLarge;
+                Err(PathError::wrap("read", &path, kind.into()))
+            }
+            read => Ok(read),
+        }
+    }
+
+    /// Writes a blob durably, in place of whatever has its name.
+    pub fn write_blob(&self, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
+        let (inner, path) = (&self.inner, self.inner.layout.blob(digest));
+        let _claim = inner.claims.claim(digest);
+        inner
+            .folders
+            .make_durable(&inner.disk, &inner.layout.blob_folder(digest), || {
+                small_file::replace(&inner.disk, &path, bytes)
+            })
+    }
+
+    /// Removes a blob's file and its folder durably; answers whether there was a file.
+    pub fn remove_blob(&self, digest: &Digest) -> io::Result<bool> {
+        let inner = &self.inner;
+        let folder = inner.layout.blob_folder(digest);
+        let _claim = inner.claims.claim(digest);
+        let existed = inner.disk.unlink(&inner.layout.blob(digest))?;
+        self.remove_unfinished(&folder)?;
+        if inner.disk.remove_folder(&folder)? {
+            crate::remove::sync_absence(&inner.disk, &folder)?;
+        } else {
+            inner.disk.sync_folder(&folder)?;
+        }
+        Ok(existed)
+    }
+
+    /// Removes what writers that were cut short left beside a blob.
+    fn remove_unfinished(&self, folder: &Path) -> io::Result<()> {
+        for entry in look::entries(folder)? {
+            let name = entry.name.as_encoded_bytes();
+            if entry.kind == Kind::File && name.ends_with(TEMPORARY.as_bytes()) {
+                self.inner.disk.unlink(&folder.join(entry.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The digest, by the same algorithm, of what a blob's file holds.
+    pub fn hash_blob(&self, digest: &Digest) -> io::Result<Option<Digest>> {
+        let path = self.inner.layout.blob(digest);
+        let Some(file) = look::open_file(&path)? else {
+            return Ok(None);
+        };
+        let (actual, _) = hash_file(&file, &path, digest.algorithm(), u64::MAX)?;
+        Ok(Some(actual.finish()))
+    }
+}
+
+/// Hashes a file from where it stands, at most `limit` bytes of it; answers how many there were.
+pub(crate) fn hash_file(
+    file: &File,
+    path: &Path,
+    algorithm: Algorithm,
+    limit: u64,
+) -> io::Result<(boxyard_oci::Hasher, u64)> {
+    let mut hasher = algorithm.hasher();
+    let mut piece = vec![0; PIECE];
+    let mut rest = file.take(limit);
+    let mut size = 0;
+    loop {
+        let read = match rest.read(&mut piece) {
+            Ok(0) => return Ok((hasher, size)),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => return Err(PathError::wrap("read", path, source)),
+        };
+        hasher.update(&piece[..read]);
+        size += read as u64;
+    }
+}

@@ -1,0 +1,103 @@
+//! Links: small files that hold a digest and nothing else.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use boxyard_oci::{Digest, RepoName, Tag};
+
+use crate::folder::Folder;
+use crate::layout::{Layout, Tree};
+use crate::look;
+
+/// No digest is longer; a link that is longer is none.
+const LONGEST: u64 = 256;
+
+/// No media type that we write is longer.
+const LONGEST_MEDIA_TYPE: u64 = 1024;
+
+/// The name of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link<'a> {
+    /// The repository holds the blob.
+    Layer {
+        /// The repository.
+        repo: &'a RepoName,
+        /// The digest that the blob is asked for by.
+        digest: &'a Digest,
+    },
+    /// The repository holds the manifest.
+    Revision {
+        /// The repository.
+        repo: &'a RepoName,
+        /// The manifest.
+        digest: &'a Digest,
+    },
+    /// What the tag names.
+    TagCurrent {
+        /// The repository.
+        repo: &'a RepoName,
+        /// The tag.
+        tag: &'a Tag,
+    },
+    /// The tag has named the manifest, and perhaps still does.
+    TagIndex {
+        /// The repository.
+        repo: &'a RepoName,
+        /// The tag.
+        tag: &'a Tag,
+        /// The manifest.
+        digest: &'a Digest,
+    },
+}
+
+/// What a link says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkText {
+    /// There is no link.
+    Absent,
+    /// There is one, and it holds something else than a digest that we know how to check.
+    Garbled,
+    /// It leads to this digest.
+    To(Digest),
+}
+
+impl Link<'_> {
+    pub(crate) fn path(&self, layout: &Layout, tree: Tree) -> PathBuf {
+        let folder = match self {
+            Self::Layer { repo, digest } => layout.layer(tree, repo, digest),
+            Self::Revision { repo, digest } => layout.revision(tree, repo, digest),
+            Self::TagCurrent { repo, tag } => layout.tag(tree, repo, tag).join("current"),
+            Self::TagIndex { repo, tag, digest } => layout.tag_index_entry(tree, repo, tag, digest),
+        };
+        folder.join("link")
+    }
+}
+
+impl Folder {
+    /// Reads a link.
+    pub fn read_link(&self, tree: Tree, link: &Link<'_>) -> io::Result<LinkText> {
+        let text = look::read_bounded(&link.path(&self.inner.layout, tree), LONGEST)?;
+        Ok(text.map_or(LinkText::Absent, |text| parse(&text)))
+    }
+
+    /// When a link was last written.
+    pub fn link_modified(&self, tree: Tree, link: &Link<'_>) -> io::Result<Option<SystemTime>> {
+        look::file_modified(&link.path(&self.inner.layout, tree))
+    }
+
+    /// The media type recorded for a manifest whose payload does not tell it.
+    pub fn read_media_type(&self, repo: &RepoName, digest: &Digest) -> io::Result<Option<String>> {
+        let path = self.inner.layout.media_type(repo, digest);
+        let text = look::read_bounded(&path, LONGEST_MEDIA_TYPE)?;
+        let text = text.filter(|text| text.len() as u64 <= LONGEST_MEDIA_TYPE);
+        Ok(text.and_then(|text| String::from_utf8(text).ok()))
+    }
+}
+
+fn parse(text: &[u8]) -> LinkText {
+    let digest = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    digest.map_or(LinkText::Garbled, LinkText::To)
+}

@@ -1,0 +1,105 @@
+//! One process per storage folder.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::disk::Disk;
+use crate::folder::Folder;
+use crate::look;
+
+/// Bounds what is read of a file that another process wrote.
+const LONGEST: u64 = 1024;
+
+/// The right to use the folder, until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+/// Why the folder could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process uses it, and did not end in time.
+    #[error("storage folder is in use by another process: {holder}")]
+    Held {
+        /// What the holder says of itself: process, host and start.
+        holder: String,
+    },
+    /// The filesystem does not lock.
+    #[error("lock `{}`", .path.display())]
+    Unusable {
+        /// The file that is locked.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Folder {
+    /// Locks the folder, waiting for another process at most as long as `wait`.
+    pub fn lock(&self, wait: Duration) -> Result<FolderLock, LockError> {
+        let path = self.inner.layout.own.join("lock");
+        let unusable = |source| LockError::Unusable {
+            path: path.clone(),
+            source,
+        };
+        let disk = &self.inner.disk;
+        let file = disk.open_lasting_file(&path).map_err(unusable)?;
+        let locked = lock_within(file, wait).map_err(unusable)?;
+        let Some(file) = locked else {
+            let holder = read_holder(&path).map_err(unusable)?;
+            return Err(LockError::Held { holder });
+        };
+        sign(disk, &file, &path).map_err(unusable)?;
+        Ok(FolderLock { _file: file })
+    }
+}
+
+fn lock_within(file: File, wait: Duration) -> io::Result<Option<File>> {
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => return Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) if wait.is_zero() => return Ok(None),
+        Err(Errno::WOULDBLOCK) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let (sender, receiver) = mpsc::sync_channel(1);
+    // Nothing ends a wait for a lock; one that comes too late finds nobody to take it and is dropped.
+    std::thread::Builder::new()
+        .name("folder-lock".to_owned())
+        .spawn(move || {
+            let locked = rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive));
+            let _ = sender.send(locked.map(|()| file));
+        })?;
+    match receiver.recv_timeout(wait) {
+        Ok(locked) => Ok(Some(locked?)),
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Disconnected) => Err(io::ErrorKind::Other.into()),
+    }
+}
+
+/// Says in the file who holds the lock; nothing depends on it.
+fn sign(disk: &Disk, file: &File, path: &Path) -> io::Result<()> {
+    let process = std::process::id();
+    let uname = rustix::system::uname();
+    let host = uname.nodename().to_string_lossy();
+    let started = crate::session::started_text(SystemTime::now())?;
+    let text = format!("process {process} on {host} since {started}");
+    disk.truncate(file, path, 0)?;
+    disk.write(file, path, text.as_bytes(), 0)
+}
+
+fn read_holder(path: &Path) -> io::Result<String> {
+    let text = look::read_bounded(path, LONGEST)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    if text.is_empty() {
+        return Ok("unknown".to_owned());
+    }
+    Ok(text)
+}

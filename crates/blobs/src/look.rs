@@ -1,0 +1,217 @@
+//! Reading the tree without following symbolic links.
+//!
+//! Names in the tree come from strangers and from other programs; a link among them could lead anywhere.
+//! Only the folders above the tree may be links: they are resolved once, when the folder is opened.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use crate::disk::PathError;
+
+/// Older kernels and some sandboxes refuse `openat2`.
+static WITHOUT_OPENAT2: AtomicBool = AtomicBool::new(false);
+
+/// What an entry of a folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Folder,
+    /// A symbolic link, a device, a socket: nothing that belongs here.
+    Other,
+}
+
+/// An entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: OsString,
+    pub(crate) kind: Kind,
+}
+
+/// Opens a plain file for reading; anything else counts as absent.
+pub(crate) fn open_file(path: &Path) -> io::Result<Option<File>> {
+    Ok(open_sized(path)?.map(|(file, _)| file))
+}
+
+/// Opens a plain file, and says its size.
+pub(crate) fn open_sized(path: &Path) -> io::Result<Option<(File, u64)>> {
+    // A pipe under that name would otherwise block until somebody writes to it.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    plain_file(path, open(path, flags)?)
+}
+
+/// Opens a plain file for reading and writing.
+pub(crate) fn open_to_write(path: &Path) -> io::Result<Option<(File, u64)>> {
+    plain_file(path, open(path, OFlags::RDWR | OFlags::NONBLOCK)?)
+}
+
+fn plain_file(path: &Path, opened: Option<OwnedFd>) -> io::Result<Option<(File, u64)>> {
+    let Some(fd) = opened else {
+        return Ok(None);
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(|errno| in_context(path, errno))?;
+    Ok(size_of_file(&stat).map(|size| (File::from(fd), size)))
+}
+
+/// Opens a folder.
+pub(crate) fn open_folder(path: &Path) -> io::Result<Option<OwnedFd>> {
+    open(path, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+/// Whether there is a folder.
+pub(crate) fn is_folder(path: &Path) -> io::Result<bool> {
+    let opened = open(path, OFlags::PATH | OFlags::DIRECTORY)?;
+    Ok(opened.is_some())
+}
+
+/// The size of a plain file.
+pub(crate) fn file_size(path: &Path) -> io::Result<Option<u64>> {
+    Ok(stat(path)?.as_ref().and_then(size_of_file))
+}
+
+/// When a plain file was last written.
+pub(crate) fn file_modified(path: &Path) -> io::Result<Option<SystemTime>> {
+    let stat = stat(path)?.filter(|stat| size_of_file(stat).is_some());
+    Ok(stat.and_then(|stat| modified_time(&stat)))
+}
+
+/// When a file or folder was last changed.
+pub(crate) fn modified(path: &Path) -> io::Result<Option<SystemTime>> {
+    Ok(stat(path)?.as_ref().and_then(modified_time))
+}
+
+/// Reads a plain file of at most `max` bytes; a longer one gives its first `max + 1` bytes, so that the caller can tell.
+pub(crate) fn read_bounded(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some((file, size)) = open_sized(path)? else {
+        return Ok(None);
+    };
+    let limit = max.saturating_add(1);
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or_default());
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|source| PathError::wrap("read", path, source))?;
+    Ok(Some(bytes))
+}
+
+/// The entries of a folder in the order of their bytes; of an absent folder none.
+pub(crate) fn entries(path: &Path) -> io::Result<Vec<Entry>> {
+    let mut found = Vec::new();
+    each_entry(path, |entry| {
+        found.push(entry);
+        true
+    })?;
+    found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Ok(found)
+}
+
+/// Hands out the entries of a folder as they come, until `visit` has seen enough.
+pub(crate) fn each_entry(path: &Path, mut visit: impl FnMut(Entry) -> bool) -> io::Result<()> {
+    let Some(fd) = open_folder(path)? else {
+        return Ok(());
+    };
+    let mut dir = Dir::new(fd).map_err(|errno| in_context(path, errno))?;
+    while let Some(entry) = dir.read() {
+        let entry = entry.map_err(|errno| in_context(path, errno))?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // Not every filesystem tells the kind along with the name.
+            FileType::Unknown => {
+                let fd = dir.fd().map_err(|errno| in_context(path, errno))?;
+                match rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => kind_of(FileType::from_raw_mode(stat.st_mode)),
+                    Err(Errno::NOENT) => continue,
+                    Err(errno) => return Err(in_context(path, errno)),
+                }
+            }
+            known => kind_of(known),
+        };
+        let name = OsString::from_vec(name.to_bytes().to_vec());
+        if !visit(Entry { name, kind }) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn kind_of(file_type: FileType) -> Kind {
+    match file_type {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Folder,
+        _ => Kind::Other,
+    }
+}
+
+fn stat(path: &Path) -> io::Result<Option<Stat>> {
+    let Some(fd) = open(path, OFlags::PATH)? else {
+        return Ok(None);
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(|errno| in_context(path, errno))?;
+    Ok(Some(stat))
+}
+
+fn size_of_file(stat: &Stat) -> Option<u64> {
+    (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+        .then(|| u64::try_from(stat.st_size).unwrap_or_default())
+}
+
+fn modified_time(stat: &Stat) -> Option<SystemTime> {
+    let seconds = u64::try_from(stat.st_mtime).ok()?;
+    let nanoseconds = u32::try_from(stat.st_mtime_nsec).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
+}
+
+/// Opens an absolute path in which nothing may be a symbolic link; what is not there, or behind one, is `None`.
+fn open(path: &Path, flags: OFlags) -> io::Result<Option<OwnedFd>> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let opened = if WITHOUT_OPENAT2.load(Ordering::Relaxed) {
+        open_by_component(path, flags)
+    } else {
+        match rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+            Err(Errno::NOSYS | Errno::PERM) => {
+                WITHOUT_OPENAT2.store(true, Ordering::Relaxed);
+                open_by_component(path, flags)
+            }
+            opened => opened,
+        }
+    };
+    match opened {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => Ok(None),
+        Err(errno) => Err(in_context(path, errno)),
+    }
+}
+
+/// The same by hand, one component after the other.
+fn open_by_component(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let through = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut at = rustix::fs::openat(CWD, "/", through, Mode::empty())?;
+    let mut components = path.components().peekable();
+    while let Some(component) = components.next() {
+        let Component::Normal(name) = component else {
+            continue;
+        };
+        if components.peek().is_none() {
+            return rustix::fs::openat(&at, name, flags, Mode::empty());
+        }
+        at = rustix::fs::openat(&at, name, through, Mode::empty())?;
+    }
+    rustix::fs::openat(&at, ".", flags, Mode::empty())
+}
+
+fn in_context(path: &Path, errno: Errno) -> io::Error {
+    PathError::wrap("open", path, errno.into())
+}
+
+#[cfg(test)]
+mod tests;
