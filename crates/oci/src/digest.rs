@@ -297,3 +297,137 @@ pub(crate) fn excerpt(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY_SHA256: &str =
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const ABC_SHA512: &str = "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+                              2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
+
+    #[test]
+    fn bytes_have_the_published_digests() {
+        assert_eq!(Algorithm::Sha256.digest(b"").to_string(), EMPTY_SHA256);
+        assert_eq!(Algorithm::Sha512.digest(b"abc").to_string(), ABC_SHA512);
+    }
+
+    #[test]
+    fn a_stream_has_the_digest_of_its_bytes_and_a_clone_of_its_beginning() {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let mut hasher = algorithm.hasher();
+            hasher.update(b"one ");
+            let beginning = hasher.clone();
+            hasher.update(b"two");
+
+            assert_eq!(hasher.algorithm(), algorithm);
+            assert_eq!(hasher.finish(), algorithm.digest(b"one two"));
+            assert_eq!(beginning.finish(), algorithm.digest(b"one "));
+        }
+    }
+
+    #[test]
+    fn a_digest_is_written_as_it_was_read() {
+        for text in [EMPTY_SHA256, ABC_SHA512] {
+            let digest: Digest = text.parse().unwrap();
+
+            assert_eq!(digest.to_string(), text);
+            assert_eq!(format!("{}:{}", digest.algorithm(), digest.hex()), text);
+            assert_eq!(digest.as_bytes().len() * 2, digest.algorithm().hex_len());
+            assert_eq!(Digest::from_bytes(&digest.to_bytes()), Some(digest));
+            assert_eq!(
+                serde_json::to_string(&digest).unwrap(),
+                format!("\"{text}\"")
+            );
+            assert_eq!(
+                serde_json::from_str::<Digest>(&format!("\"{text}\"")).unwrap(),
+                digest
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_digest_is_malformed() {
+        let hex = "0".repeat(64);
+        let malformed = [
+            String::new(),
+            ":".into(),
+            hex.clone(),
+            "sha256".into(),
+            "sha256:".into(),
+            format!("sha256:{}", &hex[1..]),
+            format!("sha256:{hex}0"),
+            format!("sha512:{hex}"),
+            format!("sha256:{}A", &hex[1..]),
+            format!("sha256:{}g", &hex[1..]),
+            format!("sha256:{}é", &hex[2..]),
+            format!("sha256::{hex}"),
+            format!("sha256:{hex}:"),
+            format!(" sha256:{hex}"),
+            format!("sha256:{hex}\n"),
+            format!("SHA256:{hex}"),
+            format!(":{hex}"),
+            format!("+b:{hex}"),
+            format!("sha256+:{hex}"),
+            format!("sha256/..:{hex}"),
+        ];
+        for text in malformed {
+            assert_eq!(
+                text.parse::<Digest>(),
+                Err(DigestError::malformed(&text)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_digest_of_an_algorithm_that_nobody_computes_is_unsupported() {
+        for algorithm in ["md5", "sha384", "blake3", "sha256+b64u", "multihash+base58"] {
+            let error = format!("{algorithm}:LCa0a2j_xo=5m0U8HTBBNBNCLXBkg7")
+                .parse::<Digest>()
+                .unwrap_err();
+
+            assert_eq!(
+                error,
+                DigestError::UnsupportedAlgorithm {
+                    algorithm: algorithm.to_owned()
+                }
+            );
+            assert_eq!(algorithm.parse::<Algorithm>(), Err(error));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_compact_form_are_no_digest() {
+        let long = [[2; 1].as_slice(), &[7; 65]].concat();
+        for bytes in [&[][..], &[1], &[1; 32], &[1; 34], &[3; 33], &[2; 33], &long] {
+            assert_eq!(Digest::from_bytes(bytes), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn digests_order_as_their_texts_do() {
+        let mut digests: Vec<Digest> = (0..32_u8)
+            .flat_map(|byte| {
+                [
+                    Algorithm::Sha512.digest(&[byte]),
+                    Algorithm::Sha256.digest(&[byte]),
+                ]
+            })
+            .collect();
+        digests.sort();
+
+        assert!(digests.is_sorted_by_key(ToString::to_string));
+    }
+
+    #[test]
+    fn an_error_repeats_only_the_beginning_of_a_long_text() {
+        let DigestError::Malformed { text } = "é".repeat(4000).parse::<Digest>().unwrap_err()
+        else {
+            panic!("not malformed");
+        };
+
+        assert_eq!(text.chars().count(), 161);
+    }
+}

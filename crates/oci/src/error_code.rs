@@ -150,3 +150,43 @@ impl fmt::Display for ErrorCode {
         formatter.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_written_in_capitals_and_has_its_own_words() {
+        let mut seen = HashSet::new();
+        for code in ErrorCode::ALL {
+            let capitals = code
+                .as_str()
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            assert!(capitals, "{code}");
+            assert!(
+                seen.insert(code.as_str()) && seen.insert(code.message()),
+                "{code}"
+            );
+            assert!((400..600).contains(&code.status()), "{code}");
+        }
+    }
+
+    #[test]
+    fn codes_that_clients_act_upon_have_the_status_they_expect() {
+        let rows = [
+            (ErrorCode::Unauthorized, 401),
+            (ErrorCode::Denied, 403),
+            (ErrorCode::ManifestUnknown, 404),
+            (ErrorCode::BlobUploadUnknown, 404),
+            (ErrorCode::Unsupported, 405),
+            (ErrorCode::RangeInvalid, 416),
+            (ErrorCode::TooManyRequests, 429),
+        ];
+        for (code, status) in rows {
+            assert_eq!(code.status(), status, "{code}");
+        }
+    }
+}

@@ -15,6 +15,7 @@ use crate::{Algorithm, Digest, MediaType, MediaTypeError};
 
 pub use annotations::Annotations;
 pub use edge::{Edge, EdgeKind};
+pub(crate) use shape::Object;
 
 use document::{Document, Field};
 use scan::Scan;
@@ -355,3 +356,6 @@ impl Document<'_> {
         self.shape().is_some_and(|shape| shape == *media_type)
     }
 }
+
+#[cfg(test)]
+mod tests;

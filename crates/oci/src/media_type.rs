@@ -155,3 +155,53 @@ fn is_token(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_and_space_are_dropped() {
+        let rows = [
+            (OCI_MANIFEST, OCI_MANIFEST),
+            ("application/json; charset=utf-8", "application/json"),
+            (" application/json\t;", "application/json"),
+            ("a/b;c=\"d;e\"", "a/b"),
+            (
+                "application/vnd.Example.Thing+json",
+                "application/vnd.Example.Thing+json",
+            ),
+            ("Application/VND.oci.image.manifest.v1+JSON", OCI_MANIFEST),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(MediaType::parse(text).unwrap(), expected, "{text}");
+            assert_eq!(text.parse::<MediaType>().unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_has_no_type_and_subtype_is_no_media_type() {
+        let too_long = format!("a/{}", "b".repeat(254));
+        for text in [
+            "", "/", "a", "a/", "/b", "a/b/c", "a b/c", "a/b c", "a/b,c/d", "é/b", "a/\0", ";a/b",
+            &too_long,
+        ] {
+            assert!(MediaType::parse(text).is_err(), "{text}");
+            assert!(
+                serde_json::from_value::<MediaType>(text.into()).is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_known_type_is_one() {
+        for text in
+            KNOWN
+                .into_iter()
+                .chain([OCI_EMPTY, OCI_CONFIG, DOCKER_CONFIG, OCTET_STREAM, JSON])
+        {
+            assert_eq!(MediaType::parse(text).unwrap().as_str(), text);
+        }
+    }
+}

@@ -104,3 +104,113 @@ fn is_component(text: &str) -> bool {
                     || run.iter().all(|byte| *byte == b'-')
             })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_grammar_are_kept_as_they_are() {
+        let longest = "a".repeat(255);
+        let names = [
+            "a",
+            "0",
+            "hello-world",
+            "library/ubuntu",
+            "a/b/c/d/e/f/g",
+            "a.b",
+            "a_b",
+            "a__b",
+            "a-b",
+            "a---b",
+            "a-b.c_d__e/f",
+            "blobs/uploads",
+            "manifests/latest",
+            "v2",
+            &longest,
+        ];
+        for name in names {
+            let parsed: RepoName = name.parse().expect(name);
+
+            assert_eq!(parsed.as_str(), name);
+            assert_eq!(parsed.to_string().parse(), Ok(parsed));
+        }
+    }
+
+    #[test]
+    fn names_outside_of_the_grammar_are_malformed() {
+        let names = [
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            ".",
+            "..",
+            "a/..",
+            "../a",
+            "a/./b",
+            "A",
+            "a/B",
+            "é",
+            "a b",
+            "a\0",
+            "a\n",
+            "a:b",
+            "a@b",
+            "a%2fb",
+            "a\\b",
+            "_a",
+            "a_",
+            "-a",
+            "a-",
+            ".a",
+            "a.",
+            "a..b",
+            "a___b",
+            "a._b",
+            "a-_b",
+            "a.-b",
+            "a/_layers",
+            "a/-",
+            "a_/b",
+        ];
+        for name in names {
+            assert_eq!(
+                name.parse::<RepoName>(),
+                Err(NameError::Malformed {
+                    name: name.to_owned()
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_clients_cannot_use_is_too_long() {
+        assert_eq!(
+            "a".repeat(256).parse::<RepoName>(),
+            Err(NameError::TooLong { len: 256 })
+        );
+    }
+
+    #[test]
+    fn names_order_bytewise() {
+        let mut names: Vec<RepoName> = ["b", "a/b", "a-b", "a", "a0", "a.b"]
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect();
+        names.sort();
+
+        let texts: Vec<_> = names.iter().map(RepoName::as_str).collect();
+        assert_eq!(texts, ["a", "a-b", "a.b", "a/b", "a0", "b"]);
+    }
+
+    #[test]
+    fn a_name_in_json_is_checked_too() {
+        let name: RepoName = "a/b".parse().unwrap();
+
+        assert_eq!(serde_json::to_string(&name).unwrap(), r#""a/b""#);
+        assert_eq!(serde_json::from_str::<RepoName>(r#""a\/b""#).unwrap(), name);
+        assert!(serde_json::from_str::<RepoName>(r#""a/../b""#).is_err());
+    }
+}

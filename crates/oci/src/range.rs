@@ -161,3 +161,159 @@ impl fmt::Display for ContentRange {
         write!(formatter, "{}-{}", self.start, self.end_inclusive)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RangeRequest::{Unsatisfiable, Whole};
+    use super::*;
+
+    fn part(start: u64, end_inclusive: u64) -> RangeRequest {
+        RangeRequest::Part {
+            start,
+            end_inclusive,
+        }
+    }
+
+    #[test]
+    fn a_range_is_a_part_of_content_of_ten_bytes() {
+        let rows = [
+            ("bytes=0-0", part(0, 0)),
+            ("bytes=0-9", part(0, 9)),
+            ("bytes=2-5", part(2, 5)),
+            ("bytes=0-10", part(0, 9)),
+            ("bytes=9-", part(9, 9)),
+            ("bytes=0-", part(0, 9)),
+            ("bytes=-1", part(9, 9)),
+            ("bytes=-10", part(0, 9)),
+            ("bytes=-11", part(0, 9)),
+            ("bytes=3-99999999999999999999999999", part(3, 9)),
+            ("bytes=-99999999999999999999999999", part(0, 9)),
+            ("BYTES=1-2", part(1, 2)),
+            ("bytes= 1-2 ", part(1, 2)),
+            ("bytes=,1-2,,", part(1, 2)),
+            ("bytes=0001-0002", part(1, 2)),
+        ];
+        for (header, expected) in rows {
+            assert_eq!(parse_range(header, 10), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_range_outside_of_the_content_is_unsatisfiable() {
+        for header in [
+            "bytes=10-",
+            "bytes=10-11",
+            "bytes=99999999999999999999-",
+            "bytes=-0",
+        ] {
+            assert_eq!(parse_range(header, 10), Unsatisfiable, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_header_of_no_use_is_ignored() {
+        let headers = [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=,",
+            "bytes=5-4",
+            "bytes=0-1,2-3",
+            "bytes=a-b",
+            "bytes=0-1-2",
+            "bytes=+1-2",
+            "bytes=1--2",
+            "bytes=0x1-2",
+            "bytes=1 - 2",
+            "bytes=٣-٤",
+            "items=0-1",
+            "0-1",
+            "bytes:0-1",
+            "bytes 0-1",
+        ];
+        for header in headers {
+            assert_eq!(parse_range(header, 10), Whole, "{header}");
+        }
+    }
+
+    #[test]
+    fn empty_content_is_always_sent_whole() {
+        for header in ["bytes=0-", "bytes=0-0", "bytes=-1", "bytes=-0", "bytes=7-8"] {
+            assert_eq!(parse_range(header, 0), Whole, "{header}");
+        }
+    }
+
+    #[test]
+    fn the_largest_content_has_a_last_byte() {
+        assert_eq!(
+            parse_range("bytes=-1", u64::MAX),
+            part(u64::MAX - 1, u64::MAX - 1)
+        );
+        assert_eq!(
+            parse_range("bytes=18446744073709551615-", u64::MAX),
+            Unsatisfiable
+        );
+    }
+
+    #[test]
+    fn a_chunk_names_its_first_and_last_byte() {
+        let rows = [
+            ("0-0", 0, 0),
+            ("0-99", 0, 99),
+            ("100-199", 100, 199),
+            (" 5-6\t", 5, 6),
+            ("bytes 5-6/7", 5, 6),
+            ("bytes 5-6/*", 5, 6),
+            ("Bytes 5-6", 5, 6),
+            ("bytes=5-6", 5, 6),
+            ("0-18446744073709551615", 0, u64::MAX),
+        ];
+        for (text, start, end_inclusive) in rows {
+            let range: ContentRange = text.parse().expect(text);
+
+            assert_eq!(
+                range,
+                ContentRange {
+                    start,
+                    end_inclusive
+                }
+            );
+            assert_eq!(range.len(), (end_inclusive - start).saturating_add(1));
+            assert_eq!(range.to_string().parse(), Ok(range));
+        }
+    }
+
+    #[test]
+    fn a_chunk_without_bytes_or_sense_is_refused() {
+        let texts = [
+            "",
+            "-",
+            "0",
+            "0-",
+            "-1",
+            "2-1",
+            "a-b",
+            "+1-2",
+            "1--2",
+            "1-2-3",
+            "bytes",
+            "bytes ",
+            "bytes */7",
+            "bytes 5-6/6",
+            "bytes 5-6/x",
+            "bytes 5-6/7/8",
+            "items 5-6",
+            "0-18446744073709551616",
+            "1 - 2",
+        ];
+        for text in texts {
+            assert_eq!(
+                text.parse::<ContentRange>(),
+                Err(ContentRangeError {
+                    text: text.to_owned()
+                })
+            );
+        }
+    }
+}

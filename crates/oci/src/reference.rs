@@ -74,3 +74,41 @@ impl From<Digest> for Reference {
         Self::Digest(digest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Algorithm;
+
+    #[test]
+    fn a_reference_is_a_tag_or_a_digest() {
+        let digest = Algorithm::Sha256.digest(b"");
+        let tag: Tag = "sha256".parse().unwrap();
+
+        assert_eq!(digest.to_string().parse(), Ok(Reference::from(digest)));
+        assert_eq!("sha256".parse(), Ok(Reference::from(tag.clone())));
+        assert_eq!(Reference::from(digest).digest(), Some(&digest));
+        assert_eq!(Reference::from(digest).tag(), None);
+        assert_eq!(Reference::from(tag.clone()).tag(), Some(&tag));
+        assert_eq!(Reference::from(tag).digest(), None);
+    }
+
+    #[test]
+    fn a_reference_is_written_as_it_was_read() {
+        for text in ["latest", &Algorithm::Sha512.digest(b"").to_string()] {
+            assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_error_is_about_what_was_meant() {
+        let with_colon = "sha256:abc".parse::<Reference>().unwrap_err();
+        let without = "a/b".parse::<Reference>().unwrap_err();
+
+        assert!(
+            matches!(with_colon, ReferenceError::Digest(_)),
+            "{with_colon:?}"
+        );
+        assert!(matches!(without, ReferenceError::Tag(_)), "{without:?}");
+    }
+}

@@ -84,3 +84,48 @@ fn is_tag(bytes: &[u8]) -> bool {
             .iter()
             .all(|byte| is_word(*byte) || matches!(byte, b'.' | b'-'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_the_grammar_are_kept_as_they_are() {
+        let longest = "a".repeat(128);
+        for text in [
+            "latest",
+            "v1.0",
+            "_",
+            "0",
+            "A..-_-",
+            "1.2.3-rc.1",
+            "sha256-abc.sig",
+            &longest,
+        ] {
+            let tag: Tag = text.parse().expect(text);
+
+            assert_eq!(tag.as_str(), text);
+            assert_eq!(tag.to_string().parse(), Ok(tag.clone()));
+            assert_eq!(
+                serde_json::from_str::<Tag>(&serde_json::to_string(&tag).unwrap()).unwrap(),
+                tag
+            );
+        }
+    }
+
+    #[test]
+    fn texts_outside_of_the_grammar_are_no_tags() {
+        let too_long = "a".repeat(129);
+        for text in [
+            "", ".", "..", ".a", "-a", "a/b", "a:b", "a b", "é", "a\0", "a\n", "a+b", "a@b",
+            &too_long,
+        ] {
+            assert_eq!(
+                text.parse::<Tag>(),
+                Err(TagError {
+                    tag: text.to_owned()
+                })
+            );
+        }
+    }
+}

@@ -6,7 +6,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::ManifestError;
-use super::shape::{Base64, Text, TextList, TextMap};
+use super::shape::{Base64, Object, Text, TextList, TextMap};
 use crate::Digest;
 
 /// A field of a manifest that says something to the registry.
@@ -93,6 +93,19 @@ impl<'a> Document<'a> {
         Ok(text.map(|Text(text)| text).filter(|text| !text.is_empty()))
     }
 
+    /// The field as a descriptor, if it is there.
+    pub(super) fn descriptor(&self, field: Field) -> Result<Option<Descriptor<'a>>, ManifestError> {
+        Ok(self.get(field)?.map(|Object(descriptor)| descriptor))
+    }
+
+    /// The field as a list of descriptors, which is empty if it is not there.
+    pub(super) fn descriptors(
+        &self,
+        field: Field,
+    ) -> Result<Vec<Object<Descriptor<'a>>>, ManifestError> {
+        Ok(self.get(field)?.unwrap_or_default())
+    }
+
     pub(super) fn media_type(&self) -> Result<Option<Cow<'a, str>>, ManifestError> {
         self.text(Field::MediaType)
     }
@@ -151,7 +164,7 @@ pub(super) struct Descriptor<'a> {
     #[serde(rename = "data")]
     _data: Option<Base64>,
     #[serde(rename = "platform", borrow)]
-    _platform: Option<Platform<'a>>,
+    _platform: Option<Object<Platform<'a>>>,
 }
 
 impl Descriptor<'_> {

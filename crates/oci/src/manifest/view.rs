@@ -1,6 +1,7 @@
 use super::document::{Descriptor, Document, Field};
 use super::edge::{Edge, EdgeKind, Edges};
 use super::scan::Scan;
+use super::shape::Object;
 use super::{Annotations, Kind, ManifestError};
 use crate::MediaType;
 use crate::media_type::{DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_EMPTY};
@@ -28,15 +29,14 @@ impl View {
         )?;
         let config: Descriptor<'_> =
             document
-                .get(Field::Config)?
+                .descriptor(Field::Config)?
                 .ok_or_else(|| ManifestError::Missing {
                     media_type: media_type.clone(),
                     field: Field::Config.name(),
                 })?;
-        let layers: Vec<Descriptor<'_>> = document.get(Field::Layers)?.unwrap_or_default();
         let mut edges = Edges::default();
         edges.add(config.edge(EdgeKind::Config));
-        for layer in &layers {
+        for Object(layer) in document.descriptors(Field::Layers)? {
             edges.add(layer.edge(EdgeKind::Layer));
         }
         Self::with_common_fields(edges, config.media_type(), document)
@@ -54,9 +54,8 @@ impl View {
             document,
             &[Field::Config, Field::Layers, Field::FsLayers],
         )?;
-        let children: Vec<Descriptor<'_>> = document.get(Field::Manifests)?.unwrap_or_default();
         let mut edges = Edges::default();
-        for child in &children {
+        for Object(child) in document.descriptors(Field::Manifests)? {
             edges.add(child.edge(child.kind_in_index()));
         }
         Self::with_common_fields(edges, None, document)
@@ -64,10 +63,7 @@ impl View {
 
     /// Takes from a document what can be recognized, and fails at nothing.
     pub(super) fn other(scan: &Scan, document: &Document<'_>) -> Self {
-        let subject = document
-            .get::<Descriptor<'_>>(Field::Subject)
-            .ok()
-            .flatten();
+        let subject = document.descriptor(Field::Subject).ok().flatten();
         let mut edges = Edges::default();
         for digest in scan.digests.iter().copied() {
             if subject
@@ -103,7 +99,7 @@ impl View {
         config_type: Option<&str>,
         document: &Document<'_>,
     ) -> Result<Self, ManifestError> {
-        if let Some(subject) = document.get::<Descriptor<'_>>(Field::Subject)? {
+        if let Some(subject) = document.descriptor(Field::Subject)? {
             edges.add(subject.edge(EdgeKind::Subject));
         }
         let artifact_type = document.text(Field::ArtifactType)?.map(Box::from);
