@@ -1,1 +1,145 @@
-//! Every SQL statement of the registry.
+//! Every SQL statement of the registry: what it holds, what refers to what, and what the tree
+//! of files does not show yet.
+//!
+//! One thread changes the database and groups what waits into one synced commit; reads run on
+//! connections of their own, each in one short transaction. What a method answers is durable.
+
+mod blobs;
+mod checkpoints;
+mod clock;
+mod column;
+mod connection;
+mod error;
+mod faults;
+mod findings;
+mod manifests;
+mod migrate;
+#[cfg(test)]
+mod plans;
+mod projections;
+mod readers;
+mod reconcile;
+mod referrers;
+mod repositories;
+mod runs;
+mod statements;
+mod tags;
+#[cfg(test)]
+mod testing;
+mod writer;
+
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rusqlite::Connection;
+
+pub use crate::{
+    blobs::{BlobRow, BlobState, DeleteBlob, HeldBlob},
+    error::{CommitError, MetaError, OpenError},
+    faults::{CommitFaults, NoFaults},
+    findings::{Finding, FindingKind, StoredFinding},
+    manifests::{Commit, CommitManifest, StoredManifest, TagLookup},
+    projections::{Owner, TagTarget, Wanted, WantedState},
+    reconcile::{LayerInTree, Reconcile, Reconciled},
+    referrers::StoredReferrer,
+    runs::Run,
+};
+use crate::{
+    checkpoints::{Checkpoints, LogBounds},
+    readers::Readers,
+    writer::{Write, Writer},
+};
+
+/// The registry's database. Clones share it.
+#[derive(Clone)]
+pub struct Meta {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    checkpoints: Checkpoints,
+}
+
+impl Meta {
+    /// Opens the database at `path`, or makes a new one, and brings its schema up to date.
+    ///
+    /// Blocks. The folder must exist; that no other process has the file open is the caller's
+    /// to ensure.
+    pub fn open(path: &Path, faults: Arc<dyn CommitFaults>) -> Result<Self, OpenError> {
+        Self::open_bounded(path, faults, LogBounds::default())
+    }
+
+    fn open_bounded(
+        path: &Path,
+        faults: Arc<dyn CommitFaults>,
+        bounds: LogBounds,
+    ) -> Result<Self, OpenError> {
+        let mut checkpoints = None;
+        let writer = Writer::start(path, faults, || {
+            let started = Checkpoints::start(path, bounds)?;
+            Ok(checkpoints.insert(started).bell())
+        })?;
+        let checkpoints = checkpoints.expect("the writer starts only with its bell");
+        let readers = Readers::new(path);
+        let path = path.to_owned();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                path,
+                writer,
+                readers,
+                checkpoints,
+            }),
+        })
+    }
+
+    /// Finishes what waits, empties the log and closes the file. Blocks.
+    ///
+    /// Every clone answers [`MetaError::Closed`] from then on.
+    pub fn close(self) {
+        self.shared.writer.stop();
+        self.shared.readers.close();
+        self.shared.checkpoints.stop();
+    }
+
+    /// The files of a database at `path`: itself, its log and the log's index. Whoever moves a
+    /// damaged database aside moves all of them.
+    pub fn files(path: &Path) -> [PathBuf; 3] {
+        ["", "-wal", "-shm"].map(|suffix| {
+            let mut name = OsString::from(path);
+            name.push(suffix);
+            name.into()
+        })
+    }
+
+    async fn read<T, F>(&self, read: F) -> Result<T, MetaError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.shared.readers.read(read).await
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, MetaError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Write<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.shared.writer.write(work).await
+    }
+}
+
+impl fmt::Debug for Meta {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Meta")
+            .field("path", &self.shared.path)
+            .finish_non_exhaustive()
+    }
+}

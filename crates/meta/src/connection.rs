@@ -1,0 +1,45 @@
+//! How each connection to the file is set up.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::Connection;
+
+/// The writer waits for the checkpoint of a long log; nobody else holds the write lock.
+const BUSY: Duration = Duration::from_mins(1);
+
+/// More statements than this crate has.
+const STATEMENTS: usize = 256;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The one that changes rows. It never checkpoints, so that no client waits for that.
+    Write,
+    /// One of several that see one committed state per transaction.
+    Read,
+    /// The one that moves the log into the file.
+    Checkpoint,
+}
+
+/// Opens the file at `path`, creating it for the writer, which always comes first.
+pub(crate) fn open(path: &Path, purpose: Purpose) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(BUSY)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.execute_batch(settings(purpose))?;
+    Ok(db)
+}
+
+/// Commits are synced (`FULL`) whatever the library was compiled for. Cache sizes are KiB.
+fn settings(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Write => {
+            "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+             PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
+        }
+        Purpose::Read => {
+            "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
+        }
+        Purpose::Checkpoint => "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;",
+    }
+}

@@ -1,0 +1,375 @@
+//! Manifests: their rows, payloads and edges.
+
+use std::collections::HashSet;
+
+use boxyard_oci::{Digest, Edge, EdgeKind, Kind, Manifest, MediaType, RepoName, Tag};
+use bytes::Bytes;
+use rusqlite::{Connection, Row};
+
+use crate::{
+    Meta, MetaError, blobs,
+    clock::Timestamp,
+    column,
+    projections::{self, Key},
+    repositories::{self, Repository},
+    statements::Statements,
+    tags,
+    writer::Write,
+};
+
+/// A push of a manifest.
+#[derive(Clone, Debug)]
+pub struct CommitManifest {
+    /// The repository it goes to.
+    pub repo: RepoName,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The tags that will name it.
+    pub tags: Vec<Tag>,
+    /// Whether it may name what the repository does not hold.
+    pub sparse: bool,
+}
+
+/// What became of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// The manifest is stored, and its tags name it.
+    Done,
+    /// Nothing has changed: the repository does not hold these, or holds them damaged.
+    UnknownBlobs(Vec<Digest>),
+}
+
+/// A manifest as it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// The type it was pushed with.
+    pub media_type: MediaType,
+    /// Its bytes.
+    pub payload: Bytes,
+    /// Whether it is of Docker's schema 1, which is kept but not served.
+    pub schema1: bool,
+    /// Whether distribution can read it.
+    pub expressible: bool,
+}
+
+/// What a tag leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagLookup {
+    /// There is no such tag.
+    NoTag,
+    /// The tag names a manifest that is not there.
+    Dangling(Digest),
+    /// The manifest that the tag names.
+    Found(StoredManifest),
+}
+
+impl Meta {
+    /// Stores a manifest and moves its tags, in one transaction with the check that the
+    /// repository holds what it names. Were they apart, a blob could go in between.
+    pub async fn commit_manifest(&self, push: CommitManifest) -> Result<Commit, MetaError> {
+        self.write(move |tx| commit(tx, &push)).await
+    }
+
+    /// The manifest of `repo` with this digest.
+    pub async fn manifest(
+        &self,
+        repo: &RepoName,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>, MetaError> {
+        let (repo, digest) = (repo.clone(), *digest);
+        self.read(move |db| {
+            let sql = "SELECT m.digest, m.media_type, p.payload, m.schema1, m.expressible
+                       FROM repositories r
+                       JOIN manifests m ON m.repository_id = r.id
+                       JOIN manifest_payloads p ON p.manifest_id = m.id
+                       WHERE r.name = $1 AND m.digest = $2";
+            db.one(
+                sql,
+                (repo.as_str(), digest.to_bytes()),
+                StoredManifest::read,
+            )
+        })
+        .await
+    }
+
+    /// The manifest that `tag` names.
+    pub async fn manifest_by_tag(
+        &self,
+        repo: &RepoName,
+        tag: &Tag,
+    ) -> Result<TagLookup, MetaError> {
+        let (repo, tag) = (repo.clone(), tag.clone());
+        self.read(move |db| {
+            let sql = "SELECT m.digest, m.media_type, p.payload, m.schema1, m.expressible, t.digest
+                       FROM repositories r
+                       JOIN tags t ON t.repository_id = r.id
+                       LEFT JOIN manifests m ON m.repository_id = r.id AND m.digest = t.digest
+                       LEFT JOIN manifest_payloads p ON p.manifest_id = m.id
+                       WHERE r.name = $1 AND t.name = $2";
+            let found = db.one(sql, (repo.as_str(), tag.as_str()), TagLookup::read)?;
+            Ok(found.unwrap_or(TagLookup::NoTag))
+        })
+        .await
+    }
+
+    /// Removes a manifest and every tag that names it; those tags, or `None` if there is no
+    /// such manifest. What else names it, an index or a referrer, stays.
+    pub async fn delete_manifest(
+        &self,
+        repo: &RepoName,
+        digest: &Digest,
+    ) -> Result<Option<Vec<Tag>>, MetaError> {
+        let (repo, digest) = (repo.clone(), *digest);
+        self.write(move |tx| {
+            let Some(mut repository) = repositories::find(tx, &repo)? else {
+                return Ok(None);
+            };
+            if !remove(tx, &repository, &digest)? {
+                return Ok(None);
+            }
+            let tags = remove_tags(tx, &repository, &digest)?;
+            repositories::unlist_if_empty(tx, &mut repository)?;
+            projections::queue(tx, &repository, Key::revision(&repository, &digest))?;
+            Ok(Some(tags))
+        })
+        .await
+    }
+
+    /// The digests of the manifests of `repo`, after `after`.
+    pub async fn all_revisions(
+        &self,
+        repo: &RepoName,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Vec<Digest>, MetaError> {
+        let after = after.map(Digest::to_bytes).unwrap_or_default();
+        let repo = repo.clone();
+        self.read(move |db| {
+            let sql = "SELECT digest FROM manifests
+                       WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
+                       AND digest > $2 ORDER BY digest LIMIT $3";
+            let params = (repo.as_str(), after, column::limit(limit));
+            db.all(sql, params, |row| column::digest(row, 0))
+        })
+        .await
+    }
+}
+
+impl StoredManifest {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            digest: column::digest(row, 0)?,
+            media_type: column::media_type(row, 1)?,
+            payload: column::bytes(row, 2)?,
+            schema1: row.get(3)?,
+            expressible: row.get(4)?,
+        })
+    }
+}
+
+impl TagLookup {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(match column::optional_digest(row, 0)? {
+            Some(_) => Self::Found(StoredManifest::read(row)?),
+            None => Self::Dangling(column::digest(row, 5)?),
+        })
+    }
+}
+
+/// The manifest `digest` of the repository with the id `repository`.
+pub(crate) fn stored(
+    db: &Connection,
+    repository: i64,
+    digest: &Digest,
+) -> rusqlite::Result<Option<StoredManifest>> {
+    let sql = "SELECT m.digest, m.media_type, p.payload, m.schema1, m.expressible
+               FROM manifests m JOIN manifest_payloads p ON p.manifest_id = m.id
+               WHERE m.repository_id = $1 AND m.digest = $2";
+    db.one(sql, (repository, digest.to_bytes()), StoredManifest::read)
+}
+
+/// Whether distribution can read the manifest `digest`; `None` if there is no such manifest.
+pub(crate) fn expressible(
+    db: &Connection,
+    repository: i64,
+    digest: &Digest,
+) -> rusqlite::Result<Option<bool>> {
+    let sql = "SELECT expressible FROM manifests WHERE repository_id = $1 AND digest = $2";
+    db.one(sql, (repository, digest.to_bytes()), |row| row.get(0))
+}
+
+/// Stores `manifest` with its edges, made at `time` unless it is there already.
+///
+/// The same bytes under another media type replace what was derived from the old one.
+pub(crate) fn store(
+    tx: &Write<'_>,
+    repository: &Repository,
+    manifest: &Manifest,
+    time: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO manifests (repository_id, digest, media_type, schema1, expressible,
+                   size, subject, artifact_type, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+               ON CONFLICT (repository_id, digest) DO UPDATE SET
+                   media_type = excluded.media_type, schema1 = excluded.schema1,
+                   expressible = excluded.expressible, subject = excluded.subject,
+                   artifact_type = excluded.artifact_type
+               WHERE media_type <> excluded.media_type
+               RETURNING id";
+    let params = (
+        repository.id,
+        manifest.digest().to_bytes(),
+        manifest.media_type().as_str(),
+        manifest.kind() == Kind::Schema1,
+        manifest.distribution_expresses(),
+        column::integer(manifest.payload().len() as u64),
+        manifest.subject().map(|subject| subject.to_bytes()),
+        manifest.artifact_type(),
+        time,
+    );
+    // No row comes back for what is there unchanged.
+    let Some(id) = tx.one(sql, params, |row| row.get(0))? else {
+        return Ok(());
+    };
+    let sql = "INSERT INTO manifest_payloads (manifest_id, payload) VALUES ($1, $2)
+               ON CONFLICT (manifest_id) DO NOTHING";
+    if tx.change(sql, (id, manifest.payload().as_ref()))? == 0 {
+        tx.change("DELETE FROM edges WHERE manifest_id = $1", [id])?;
+    }
+    manifest
+        .edges()
+        .iter()
+        .try_for_each(|edge| add_edge(tx, repository, id, edge))
+}
+
+/// Removes the manifest `digest` with its edges; whether there was one. Its tags stay.
+pub(crate) fn remove(
+    tx: &Write<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> rusqlite::Result<bool> {
+    let sql = "DELETE FROM manifests WHERE repository_id = $1 AND digest = $2 RETURNING id";
+    let id: Option<i64> = tx.one(sql, (repository.id, digest.to_bytes()), |row| row.get(0))?;
+    let Some(id) = id else { return Ok(false) };
+    tx.change("DELETE FROM manifest_payloads WHERE manifest_id = $1", [id])?;
+    tx.change("DELETE FROM edges WHERE manifest_id = $1", [id])?;
+    Ok(true)
+}
+
+fn commit(tx: &Write<'_>, push: &CommitManifest) -> rusqlite::Result<Commit> {
+    if !push.sparse {
+        let unknown = unknown(tx, &push.repo, &push.manifest)?;
+        if !unknown.is_empty() {
+            return Ok(Commit::UnknownBlobs(unknown));
+        }
+    }
+    let mut repository = repositories::ensure(tx, &push.repo)?;
+    let digest = push.manifest.digest();
+    let expressed = expressible(tx, repository.id, &digest)?.unwrap_or(true);
+    store(tx, &repository, &push.manifest, tx.now)?;
+    repositories::list(tx, &mut repository)?;
+    hold_targets(tx, &repository, &push.manifest)?;
+    projections::queue(tx, &repository, Key::revision(&repository, &digest))?;
+    if push.manifest.distribution_expresses() != expressed {
+        // Tags that name it already move between distribution's tree and our own.
+        queue_tags(tx, &repository, &digest)?;
+    }
+    for tag in &push.tags {
+        tags::set(tx, &repository, tag, &digest, tx.now)?;
+        projections::queue(tx, &repository, Key::tag(&repository, tag))?;
+    }
+    Ok(Commit::Done)
+}
+
+/// What `manifest` needs and `repo` does not hold, each once, in the manifest's order.
+fn unknown(tx: &Write<'_>, repo: &RepoName, manifest: &Manifest) -> rusqlite::Result<Vec<Digest>> {
+    let repository = repositories::find(tx, repo)?;
+    let mut listed = HashSet::new();
+    let mut unknown = Vec::new();
+    for edge in manifest.edges().iter().filter(|edge| is_needed(edge)) {
+        let held = match &repository {
+            Some(repository) => is_held(tx, repository, edge)?,
+            None => false,
+        };
+        if !held && listed.insert(edge.digest) {
+            unknown.push(edge.digest);
+        }
+    }
+    Ok(unknown)
+}
+
+/// A subject may come later or never, and what an unknown type means nobody can tell.
+fn is_needed(edge: &Edge) -> bool {
+    match edge.kind {
+        EdgeKind::Config | EdgeKind::Layer | EdgeKind::Child => !edge.optional,
+        EdgeKind::Subject | EdgeKind::Unknown => false,
+    }
+}
+
+/// Whether `repository` has what `edge` names. An index may list blobs beside manifests.
+fn is_held(tx: &Write<'_>, repository: &Repository, edge: &Edge) -> rusqlite::Result<bool> {
+    if edge.kind == EdgeKind::Child && expressible(tx, repository.id, &edge.digest)?.is_some() {
+        return Ok(true);
+    }
+    Ok(blobs::present(tx, repository.id, &edge.digest)?.is_some())
+}
+
+/// Lets `repository` hold also the blobs behind the aliases that `manifest` names, so that they
+/// are held for as long as it is.
+fn hold_targets(
+    tx: &Write<'_>,
+    repository: &Repository,
+    manifest: &Manifest,
+) -> rusqlite::Result<()> {
+    for edge in manifest.edges() {
+        let target = blobs::link(tx, repository.id, &edge.digest)?;
+        if let Some(target) = target.filter(|target| *target != edge.digest)
+            && blobs::link(tx, repository.id, &target)?.is_none()
+        {
+            blobs::hold(tx, repository, &target, &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_edge(
+    tx: &Write<'_>,
+    repository: &Repository,
+    manifest: i64,
+    edge: &Edge,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO edges (manifest_id, kind, digest, repository_id, size)
+               VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (manifest_id, kind, digest) DO NOTHING";
+    let size = edge.size.map(column::integer);
+    let params = (
+        manifest,
+        edge.kind.as_u8(),
+        edge.digest.to_bytes(),
+        repository.id,
+        size,
+    );
+    tx.change(sql, params).map(drop)
+}
+
+fn queue_tags(tx: &Write<'_>, repository: &Repository, digest: &Digest) -> rusqlite::Result<()> {
+    for tag in tags::naming(tx, repository, digest)? {
+        projections::queue(tx, repository, Key::tag(repository, &tag))?;
+    }
+    Ok(())
+}
+
+fn remove_tags(
+    tx: &Write<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> rusqlite::Result<Vec<Tag>> {
+    let removed = tags::naming(tx, repository, digest)?;
+    for tag in &removed {
+        tags::remove(tx, repository, tag)?;
+        projections::queue(tx, repository, Key::tag(repository, tag))?;
+    }
+    Ok(removed)
+}

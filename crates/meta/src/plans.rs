@@ -1,0 +1,48 @@
+//! Watches in tests that no statement reads more than it answers.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use rusqlite::Connection;
+
+/// The statements that may look at every row: the queue and what waits are bounded, and a
+/// new run starts over.
+const WHOLE: [&str; 4] = [
+    "SELECT COUNT(*) FROM projections",
+    "SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM blob_bytes",
+    "DELETE FROM projections WHERE repository_id > 0",
+    "DELETE FROM touched",
+];
+
+static CHECKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Fails the test that first prepares a statement which scans or sorts.
+pub(crate) fn check(db: &Connection, sql: &str) {
+    let verb = sql.split_whitespace().next().unwrap_or_default();
+    if !["SELECT", "INSERT", "UPDATE", "DELETE"].contains(&verb) || WHOLE.contains(&sql) {
+        return;
+    }
+    if CHECKED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(sql.to_owned())
+    {
+        let costly = costly(db, sql);
+        assert!(costly.is_empty(), "{costly:#?} in {sql}");
+    }
+}
+
+/// The steps of the plan of `sql` that cost more than the page.
+fn costly(db: &Connection, sql: &str) -> Vec<String> {
+    let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let rows = plan.raw_query().mapped(|row| row.get::<_, String>(3));
+    rows.map(Result::unwrap)
+        .filter(|step| is_costly(step))
+        .collect()
+}
+
+fn is_costly(step: &str) -> bool {
+    (step.starts_with("SCAN ") && step != "SCAN CONSTANT ROW") || step.contains("TEMP B-TREE")
+}

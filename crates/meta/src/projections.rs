@@ -1,0 +1,383 @@
+//! The projection queue: whose path in the tree may differ from what these tables say.
+//!
+//! A row names an owner and no operation, so it does not matter how often or in which order
+//! changes came: the worker makes the path equal to the state it reads together with the row,
+//! and the row goes only if nothing has queued the owner again meanwhile.
+
+use std::time::SystemTime;
+
+use boxyard_oci::{Digest, RepoName, Tag};
+use bytes::Bytes;
+use rusqlite::{Connection, Row, types::Type};
+
+use crate::{
+    Meta, MetaError, StoredManifest, blobs,
+    clock::Timestamp,
+    column, manifests,
+    repositories::{self, Repository},
+    statements::Statements,
+    tags,
+    writer::Write,
+};
+
+/// How many bytes of content one answer carries, beyond its first row.
+const CONTENT: usize = 16 << 20;
+
+/// Whose path in the tree it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// A blob's own file.
+    Blob(Digest),
+    /// The link that says that a repository holds a blob.
+    Layer(RepoName, Digest),
+    /// The link of a manifest, with the file of its payload.
+    Revision(RepoName, Digest),
+    /// The links of a tag.
+    Tag(RepoName, Tag),
+}
+
+/// An owner whose path is to be made equal to a state.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Whose path it is.
+    pub owner: Owner,
+    /// Tells this queueing from later ones of the same owner.
+    pub sequence: i64,
+    /// What the path has to show.
+    pub state: WantedState,
+}
+
+/// What a path has to show; `None` where it must not exist.
+#[derive(Clone, Debug)]
+pub enum WantedState {
+    /// The content; `None` where the file is none of the projection's business any more.
+    Blob(Option<Bytes>),
+    /// The digest that the link says.
+    Layer(Option<Digest>),
+    /// The manifest.
+    Revision(Option<StoredManifest>),
+    /// What the tag names.
+    Tag(Option<TagTarget>),
+}
+
+/// What a tag names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagTarget {
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// Whether distribution can read that manifest. A manifest that is not there is one of
+    /// distribution's own making, so it counts as readable.
+    pub expressible: bool,
+}
+
+impl Meta {
+    /// The first `limit` owners that wait, in the order in which they were last queued, with
+    /// what their paths have to show. Fewer come when their content is long.
+    pub async fn projections(&self, limit: usize) -> Result<Vec<Wanted>, MetaError> {
+        self.read(move |db| wanted(db, limit)).await
+    }
+
+    /// How many owners wait.
+    pub async fn projection_backlog(&self) -> Result<u64, MetaError> {
+        self.read(|db| {
+            let count = db.one("SELECT COUNT(*) FROM projections", [], |row| {
+                column::size(row, 0)
+            })?;
+            Ok(count.unwrap_or(0))
+        })
+        .await
+    }
+
+    /// How many bytes of content wait for their files.
+    pub async fn waiting_bytes(&self) -> Result<u64, MetaError> {
+        self.read(|db| {
+            let sql = "SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM blob_bytes";
+            Ok(db.one(sql, [], |row| column::size(row, 0))?.unwrap_or(0))
+        })
+        .await
+    }
+
+    /// Since when `owner` waits; `None` if it does not.
+    pub async fn pending(&self, owner: &Owner) -> Result<Option<SystemTime>, MetaError> {
+        let owner = owner.clone();
+        self.read(move |db| {
+            let Some(key) = Key::of(db, &owner)? else {
+                return Ok(None);
+            };
+            let sql = "SELECT queued_at FROM projections
+                       WHERE repository_id = $1 AND kind = $2 AND name = $3";
+            db.one(sql, key.params(), |row| {
+                Ok(row.get::<_, Timestamp>(0)?.system())
+            })
+        })
+        .await
+    }
+
+    /// Ends the projection of each owner that was not queued again since `sequence`.
+    ///
+    /// The caller has synced the paths, so a blob's bytes leave the database with its row.
+    pub async fn end_projections(&self, done: &[(Owner, i64)]) -> Result<(), MetaError> {
+        let done = done.to_vec();
+        self.write(move |tx| {
+            done.iter()
+                .try_for_each(|(owner, sequence)| end(tx, owner, *sequence))
+        })
+        .await
+    }
+
+    /// Forgets what waits, because the tree is of another line and wins.
+    ///
+    /// Blobs stay: whatever the tree is, their content is what their digests say, and for a
+    /// part of it this database is the only place.
+    pub async fn drop_projections(&self) -> Result<(), MetaError> {
+        self.write(|tx| {
+            tx.change("DELETE FROM projections WHERE repository_id > 0", [])
+                .map(drop)
+        })
+        .await
+    }
+}
+
+/// An owner as the queue's columns hold it.
+pub(crate) struct Key {
+    repository: i64,
+    kind: i64,
+    name: Vec<u8>,
+}
+
+const BLOB: i64 = 1;
+const LAYER: i64 = 2;
+const REVISION: i64 = 3;
+const TAG: i64 = 4;
+
+impl Key {
+    pub(crate) fn layer(repository: &Repository, digest: &Digest) -> Self {
+        Self {
+            repository: repository.id,
+            kind: LAYER,
+            name: digest.to_bytes(),
+        }
+    }
+
+    pub(crate) fn revision(repository: &Repository, digest: &Digest) -> Self {
+        Self {
+            repository: repository.id,
+            kind: REVISION,
+            name: digest.to_bytes(),
+        }
+    }
+
+    pub(crate) fn tag(repository: &Repository, tag: &Tag) -> Self {
+        Self {
+            repository: repository.id,
+            kind: TAG,
+            name: tag.as_str().into(),
+        }
+    }
+
+    fn blob(digest: &Digest) -> Self {
+        Self {
+            repository: 0,
+            kind: BLOB,
+            name: digest.to_bytes(),
+        }
+    }
+
+    /// The key of `owner`; `None` if its repository is unknown.
+    fn of(db: &Connection, owner: &Owner) -> rusqlite::Result<Option<Self>> {
+        let (repo, key): (_, fn(&Repository, &Owner) -> Self) = match owner {
+            Owner::Blob(digest) => return Ok(Some(Self::blob(digest))),
+            Owner::Layer(repo, _) | Owner::Revision(repo, _) | Owner::Tag(repo, _) => {
+                (repo, Self::within)
+            }
+        };
+        Ok(repositories::find(db, repo)?.map(|repository| key(&repository, owner)))
+    }
+
+    fn within(repository: &Repository, owner: &Owner) -> Self {
+        match owner {
+            Owner::Blob(digest) => Self::blob(digest),
+            Owner::Layer(_, digest) => Self::layer(repository, digest),
+            Owner::Revision(_, digest) => Self::revision(repository, digest),
+            Owner::Tag(_, tag) => Self::tag(repository, tag),
+        }
+    }
+
+    fn params(&self) -> (i64, i64, &[u8]) {
+        (self.repository, self.kind, &self.name)
+    }
+}
+
+/// Queues an owner of `repository` whose state has changed.
+pub(crate) fn queue(tx: &Write<'_>, repository: &Repository, key: Key) -> rusqlite::Result<()> {
+    touch(tx, repository, &key)?;
+    let sql = "INSERT INTO projections (repository_id, kind, name, sequence, queued_at)
+               VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (repository_id, kind, name)
+               DO UPDATE SET sequence = excluded.sequence, queued_at = excluded.queued_at";
+    insert(tx, sql, key)
+}
+
+/// Queues an owner of `repository` whose state is what it was: a push that repeats another
+/// still repairs the path, but a row that waits already keeps its place before what needs it.
+pub(crate) fn queue_again(
+    tx: &Write<'_>,
+    repository: &Repository,
+    key: Key,
+) -> rusqlite::Result<()> {
+    touch(tx, repository, &key)?;
+    insert_missing(tx, key)
+}
+
+/// Queues the file of `digest`, whose bytes are in the database.
+pub(crate) fn queue_blob(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()> {
+    insert_missing(tx, Key::blob(digest))
+}
+
+/// Whether what the tree says of an owner is not to be believed.
+pub(crate) struct Doubts {
+    queued: bool,
+    touched: bool,
+}
+
+impl Doubts {
+    /// Asks once for all owners of `repository`, which mostly has none in doubt.
+    pub(crate) fn of(db: &Connection, repository: i64) -> rusqlite::Result<Self> {
+        let any = |sql| Ok::<_, rusqlite::Error>(db.one(sql, [repository], |_| Ok(()))?.is_some());
+        Ok(Self {
+            queued: any("SELECT 1 FROM projections WHERE repository_id = $1 LIMIT 1")?,
+            touched: any("SELECT 1 FROM touched WHERE repository_id = $1 LIMIT 1")?,
+        })
+    }
+
+    /// Whether the path of `key` waits to be written, or a client has changed its owner in this
+    /// run before its repository was complete.
+    pub(crate) fn about(&self, db: &Connection, key: &Key) -> rusqlite::Result<bool> {
+        let queued = "SELECT 1 FROM projections
+                      WHERE repository_id = $1 AND kind = $2 AND name = $3";
+        let touched = "SELECT 1 FROM touched
+                       WHERE repository_id = $1 AND kind = $2 AND name = $3";
+        let any = |sql| Ok::<_, rusqlite::Error>(db.one(sql, key.params(), |_| Ok(()))?.is_some());
+        Ok((self.queued && any(queued)?) || (self.touched && any(touched)?))
+    }
+}
+
+fn touch(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result<()> {
+    if repository.complete {
+        return Ok(());
+    }
+    let sql = "INSERT INTO touched (repository_id, kind, name) VALUES ($1, $2, $3)
+               ON CONFLICT (repository_id, kind, name) DO NOTHING";
+    tx.change(sql, key.params()).map(drop)
+}
+
+fn insert_missing(tx: &Write<'_>, key: Key) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO projections (repository_id, kind, name, sequence, queued_at)
+               VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (repository_id, kind, name) DO NOTHING";
+    insert(tx, sql, key)
+}
+
+fn insert(tx: &Write<'_>, sql: &str, key: Key) -> rusqlite::Result<()> {
+    let next = "UPDATE projection_sequence SET value = value + 1 WHERE id = 1 RETURNING value";
+    let sequence: i64 = tx.prepare_cached(next)?.query_row([], |row| row.get(0))?;
+    tx.change(sql, (key.repository, key.kind, key.name, sequence, tx.now))
+        .map(drop)
+}
+
+fn end(tx: &Write<'_>, owner: &Owner, sequence: i64) -> rusqlite::Result<()> {
+    let Some(key) = Key::of(tx, owner)? else {
+        return Ok(());
+    };
+    let sql = "DELETE FROM projections
+               WHERE repository_id = $1 AND kind = $2 AND name = $3 AND sequence = $4";
+    let ended = tx.change(sql, (key.repository, key.kind, &key.name, sequence))? > 0;
+    if let (true, Owner::Blob(digest)) = (ended, owner) {
+        blobs::drop_bytes(tx, digest)?;
+    }
+    Ok(())
+}
+
+/// A row of the queue.
+struct Queued {
+    sequence: i64,
+    repository: i64,
+    owner: Owner,
+}
+
+fn wanted(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Wanted>> {
+    let sql = "SELECT p.sequence, p.repository_id, p.kind, p.name, r.name
+               FROM projections p LEFT JOIN repositories r ON r.id = p.repository_id
+               ORDER BY p.sequence LIMIT $1";
+    let queued = db.all(sql, [column::limit(limit)], queued)?;
+    let mut wanted = Vec::with_capacity(queued.len());
+    let mut content = 0;
+    for Queued {
+        sequence,
+        repository,
+        owner,
+    } in queued
+    {
+        let state = state(db, repository, &owner)?;
+        content += state.content();
+        wanted.push(Wanted {
+            owner,
+            sequence,
+            state,
+        });
+        if content > CONTENT {
+            break;
+        }
+    }
+    Ok(wanted)
+}
+
+fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
+    let name = row.get_ref(3)?.as_blob()?;
+    let digest = || column::stored_digest(name, 3);
+    let repo = || column::repo(row, 4);
+    let owner = match row.get(2)? {
+        BLOB => Owner::Blob(digest()?),
+        LAYER => Owner::Layer(repo()?, digest()?),
+        REVISION => Owner::Revision(repo()?, digest()?),
+        TAG => Owner::Tag(repo()?, column::stored_tag(name, 3)?),
+        _ => return Err(column::malformed(2, Type::Integer, "kind of owner")),
+    };
+    Ok(Queued {
+        sequence: row.get(0)?,
+        repository: row.get(1)?,
+        owner,
+    })
+}
+
+fn state(db: &Connection, repository: i64, owner: &Owner) -> rusqlite::Result<WantedState> {
+    Ok(match owner {
+        Owner::Blob(digest) => WantedState::Blob(blobs::waiting(db, digest)?),
+        Owner::Layer(_, digest) => WantedState::Layer(blobs::link(db, repository, digest)?),
+        Owner::Revision(_, digest) => {
+            WantedState::Revision(manifests::stored(db, repository, digest)?)
+        }
+        Owner::Tag(_, tag) => WantedState::Tag(tag_target(db, repository, tag)?),
+    })
+}
+
+fn tag_target(db: &Connection, repository: i64, tag: &Tag) -> rusqlite::Result<Option<TagTarget>> {
+    let Some(digest) = tags::target(db, repository, tag)? else {
+        return Ok(None);
+    };
+    let expressible = manifests::expressible(db, repository, &digest)?.unwrap_or(true);
+    Ok(Some(TagTarget {
+        digest,
+        expressible,
+    }))
+}
+
+impl WantedState {
+    fn content(&self) -> usize {
+        match self {
+            Self::Blob(Some(bytes)) => bytes.len(),
+            Self::Revision(Some(manifest)) => manifest.payload.len(),
+            Self::Blob(None) | Self::Layer(_) | Self::Revision(None) | Self::Tag(_) => 0,
+        }
+    }
+}

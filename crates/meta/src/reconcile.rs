@@ -1,0 +1,384 @@
+//! Taking in what the tree says, where it is newer than these tables.
+//!
+//! Whoever reads the tree notes first what these tables say, then reads the file, then hands
+//! both in. An item counts only if nothing has changed in between, so a push or a delete that
+//! overtakes the reader is never undone.
+
+use std::time::SystemTime;
+
+use boxyard_oci::{Digest, Manifest, RepoName, Tag};
+use rusqlite::Connection;
+
+use crate::{
+    FindingKind, Meta, MetaError,
+    blobs::{self, BlobState},
+    clock::Timestamp,
+    findings, manifests,
+    projections::{Doubts, Key},
+    repositories::{self, Repository},
+    statements::Statements,
+    tags,
+    writer::Write,
+};
+
+/// One path of the tree, with what these tables said before it was read.
+#[derive(Clone, Debug)]
+pub enum Reconcile {
+    /// A tag.
+    Tag {
+        /// Its repository.
+        repo: RepoName,
+        /// The tag.
+        tag: Tag,
+        /// What it named in these tables.
+        seen: Option<Digest>,
+        /// What it names in the tree.
+        tree: Option<Digest>,
+        /// When its link was written.
+        modified: Option<SystemTime>,
+    },
+    /// A manifest.
+    Revision {
+        /// Its repository.
+        repo: RepoName,
+        /// Its digest.
+        digest: Digest,
+        /// Whether it was in these tables.
+        seen: bool,
+        /// What the tree holds. Boxed: it is much larger than what the other kinds carry.
+        tree: Option<Box<Manifest>>,
+        /// When its link was written.
+        modified: Option<SystemTime>,
+    },
+    /// A link to a blob.
+    Layer {
+        /// Its repository.
+        repo: RepoName,
+        /// The digest that the link bears as its name.
+        digest: Digest,
+        /// The size of the blob in these tables, if it was there and not bad.
+        seen: Option<u64>,
+        /// The blob that the link leads to in the tree, if it is there.
+        tree: Option<LayerInTree>,
+    },
+}
+
+/// What a link to a blob leads to in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerInTree {
+    /// The digest that the link says.
+    pub target: Digest,
+    /// The size of that blob's file.
+    pub size: u64,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// How many items these tables now agree with.
+    pub applied: u64,
+    /// How many were left alone, because something else is newer.
+    pub skipped: u64,
+    /// Blobs whose files have another size than this registry has hashed. They are bad now.
+    pub damaged: Vec<Digest>,
+}
+
+impl Meta {
+    /// Takes in what the tree says, in one transaction.
+    ///
+    /// An item is skipped when its tables have changed since they were seen, while its owner
+    /// waits in the projection queue, when a client has changed it in this run, and when its
+    /// repository is complete. Other writers wait for a batch: keep it to some thousand items,
+    /// those of a repository together.
+    pub async fn reconcile(&self, items: Vec<Reconcile>) -> Result<Reconciled, MetaError> {
+        self.write(move |tx| {
+            let mut batch = Batch {
+                tx,
+                repository: None,
+                result: Reconciled::default(),
+            };
+            items.iter().try_for_each(|item| batch.item(item))?;
+            batch.leave()?;
+            Ok(batch.result)
+        })
+        .await
+    }
+
+    /// For each of `tags` what it names, and whether the tree is not to be believed about it.
+    pub async fn tag_states(
+        &self,
+        repo: &RepoName,
+        tags: &[Tag],
+    ) -> Result<Vec<(Option<Digest>, bool)>, MetaError> {
+        let tags = tags.to_vec();
+        self.states(repo, tags, Key::tag, |db, repository, tag| {
+            tags::target(db, repository, tag)
+        })
+        .await
+    }
+
+    /// For each of `digests` whether there is such a manifest, and whether the tree is not to
+    /// be believed about it.
+    pub async fn revision_states(
+        &self,
+        repo: &RepoName,
+        digests: &[Digest],
+    ) -> Result<Vec<(bool, bool)>, MetaError> {
+        let digests = digests.to_vec();
+        self.states(repo, digests, Key::revision, has_revision)
+            .await
+    }
+
+    /// For each of `digests` the size of the blob that is held under this name, unless it is
+    /// bad, and whether the tree is not to be believed about it.
+    pub async fn layer_states(
+        &self,
+        repo: &RepoName,
+        digests: &[Digest],
+    ) -> Result<Vec<(Option<u64>, bool)>, MetaError> {
+        let digests = digests.to_vec();
+        self.states(repo, digests, Key::layer, layer_size).await
+    }
+
+    async fn states<Name, State>(
+        &self,
+        repo: &RepoName,
+        names: Vec<Name>,
+        key: fn(&Repository, &Name) -> Key,
+        state: fn(&Connection, i64, &Name) -> rusqlite::Result<State>,
+    ) -> Result<Vec<(State, bool)>, MetaError>
+    where
+        Name: Send + 'static,
+        State: Default + Send + 'static,
+    {
+        let repo = repo.clone();
+        self.read(move |db| {
+            let Some(repository) = repositories::find(db, &repo)? else {
+                return Ok(names.iter().map(|_| (State::default(), false)).collect());
+            };
+            let doubts = Doubts::of(db, repository.id)?;
+            let one = |name| {
+                let state = state(db, repository.id, name)?;
+                Ok((state, doubts.about(db, &key(&repository, name))?))
+            };
+            names.iter().map(one).collect()
+        })
+        .await
+    }
+}
+
+/// A batch on its way, at one repository at a time.
+struct Batch<'a> {
+    tx: &'a Write<'a>,
+    repository: Option<Current>,
+    result: Reconciled,
+}
+
+/// The repository that the last item was of.
+struct Current {
+    name: RepoName,
+    row: Repository,
+    doubts: Doubts,
+    /// Whether something has gone, so that the catalog may have to lose it.
+    shrunk: bool,
+}
+
+/// What became of one item.
+enum Outcome {
+    Applied,
+    Skipped,
+    Damaged(Digest),
+}
+
+impl Batch<'_> {
+    fn item(&mut self, item: &Reconcile) -> rusqlite::Result<()> {
+        let outcome = self.outcome(item)?;
+        match outcome {
+            Outcome::Applied => self.result.applied += 1,
+            Outcome::Skipped => self.result.skipped += 1,
+            Outcome::Damaged(digest) => {
+                self.result.applied += 1;
+                self.result.damaged.push(digest);
+            }
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, item: &Reconcile) -> rusqlite::Result<Outcome> {
+        let tx = self.tx;
+        let at = self.enter(item.repo())?;
+        if at.row.complete || at.doubts.about(tx, &item.key(&at.row))? {
+            return Ok(Outcome::Skipped);
+        }
+        match item {
+            Reconcile::Tag {
+                tag,
+                seen,
+                tree,
+                modified,
+                ..
+            } => at.tag(tx, tag, *seen, *tree, time(tx, *modified)),
+            Reconcile::Revision {
+                digest,
+                seen,
+                tree,
+                modified,
+                ..
+            } => at.revision(tx, digest, *seen, tree.as_deref(), time(tx, *modified)),
+            Reconcile::Layer {
+                digest, seen, tree, ..
+            } => at.layer(tx, digest, *seen, *tree),
+        }
+    }
+
+    fn enter(&mut self, name: &RepoName) -> rusqlite::Result<&mut Current> {
+        if self
+            .repository
+            .as_ref()
+            .is_some_and(|current| current.name != *name)
+        {
+            self.leave()?;
+        }
+        let current = match self.repository.take() {
+            Some(current) => current,
+            None => Current::enter(self.tx, name)?,
+        };
+        Ok(self.repository.insert(current))
+    }
+
+    fn leave(&mut self) -> rusqlite::Result<()> {
+        match self.repository.take() {
+            Some(mut current) if current.shrunk => {
+                repositories::unlist_if_empty(self.tx, &mut current.row)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Current {
+    fn enter(tx: &Write<'_>, name: &RepoName) -> rusqlite::Result<Self> {
+        let row = repositories::ensure(tx, name)?;
+        let doubts = Doubts::of(tx, row.id)?;
+        Ok(Self {
+            name: name.clone(),
+            row,
+            doubts,
+            shrunk: false,
+        })
+    }
+
+    fn tag(
+        &mut self,
+        tx: &Write<'_>,
+        tag: &Tag,
+        seen: Option<Digest>,
+        tree: Option<Digest>,
+        time: Timestamp,
+    ) -> rusqlite::Result<Outcome> {
+        if tags::target(tx, self.row.id, tag)? != seen {
+            return Ok(Outcome::Skipped);
+        }
+        match tree {
+            Some(digest) => {
+                tags::set(tx, &self.row, tag, &digest, time)?;
+                repositories::list(tx, &mut self.row)?;
+            }
+            None => self.shrunk |= tags::remove(tx, &self.row, tag)?,
+        }
+        Ok(Outcome::Applied)
+    }
+
+    fn revision(
+        &mut self,
+        tx: &Write<'_>,
+        digest: &Digest,
+        seen: bool,
+        tree: Option<&Manifest>,
+        time: Timestamp,
+    ) -> rusqlite::Result<Outcome> {
+        if has_revision(tx, self.row.id, digest)? != seen {
+            return Ok(Outcome::Skipped);
+        }
+        match tree {
+            Some(manifest) => {
+                manifests::store(tx, &self.row, manifest, time)?;
+                repositories::list(tx, &mut self.row)?;
+            }
+            None => self.shrunk |= manifests::remove(tx, &self.row, digest)?,
+        }
+        Ok(Outcome::Applied)
+    }
+
+    fn layer(
+        &mut self,
+        tx: &Write<'_>,
+        digest: &Digest,
+        seen: Option<u64>,
+        tree: Option<LayerInTree>,
+    ) -> rusqlite::Result<Outcome> {
+        if layer_size(tx, self.row.id, digest)? != seen {
+            return Ok(Outcome::Skipped);
+        }
+        let Some(LayerInTree { target, size }) = tree else {
+            blobs::release(tx, &self.row, digest)?;
+            return Ok(Outcome::Applied);
+        };
+        blobs::adopt(tx, &target, size)?;
+        blobs::set_link(tx, &self.row, digest, &target)?;
+        judge(tx, &target, size)
+    }
+}
+
+impl Reconcile {
+    fn repo(&self) -> &RepoName {
+        match self {
+            Self::Tag { repo, .. } | Self::Revision { repo, .. } | Self::Layer { repo, .. } => repo,
+        }
+    }
+
+    fn key(&self, repository: &Repository) -> Key {
+        match self {
+            Self::Tag { tag, .. } => Key::tag(repository, tag),
+            Self::Revision { digest, .. } => Key::revision(repository, digest),
+            Self::Layer { digest, .. } => Key::layer(repository, digest),
+        }
+    }
+}
+
+/// Compares the file of `target`, which has `size` bytes, with what is known of the blob.
+///
+/// A size that was hashed cannot change, so another one is damage; the right one again is a
+/// repair by another program, unless it was the content that was found wrong.
+fn judge(tx: &Write<'_>, target: &Digest, size: u64) -> rusqlite::Result<Outcome> {
+    let Some(row) = blobs::row(tx, target)? else {
+        return Ok(Outcome::Applied);
+    };
+    if row.size != size && row.bytes.is_none() {
+        blobs::set_state(tx, target, BlobState::Bad)?;
+        return Ok(Outcome::Damaged(*target));
+    }
+    if row.state == BlobState::Bad {
+        let subject = target.to_string();
+        if !findings::is_open(tx, FindingKind::BlobDamaged, &subject)? {
+            blobs::set_state(tx, target, BlobState::Present)?;
+            findings::resolve(tx, &subject)?;
+        }
+    }
+    Ok(Outcome::Applied)
+}
+
+fn time(tx: &Write<'_>, modified: Option<SystemTime>) -> Timestamp {
+    modified.map_or(tx.now, Timestamp::from_system)
+}
+
+fn has_revision(db: &Connection, repository: i64, digest: &Digest) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM manifests WHERE repository_id = $1 AND digest = $2";
+    Ok(db
+        .one(sql, (repository, digest.to_bytes()), |_| Ok(()))?
+        .is_some())
+}
+
+fn layer_size(db: &Connection, repository: i64, digest: &Digest) -> rusqlite::Result<Option<u64>> {
+    Ok(blobs::present(db, repository, digest)?.map(|(_, size)| size))
+}

@@ -1,0 +1,149 @@
+//! Repositories: their rows, which of them the catalog shows, and which are taken in whole.
+
+use boxyard_oci::RepoName;
+use rusqlite::{Connection, Row};
+
+use crate::{Meta, MetaError, column, statements::Statements, writer::Write};
+
+impl Meta {
+    /// The repositories that have a manifest or a tag, bytewise after `after`.
+    pub async fn repositories(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RepoName>, MetaError> {
+        let after = after.unwrap_or_default().to_owned();
+        self.read(move |db| {
+            let sql = "SELECT name FROM repositories WHERE listed = 1 AND name > $1
+                       ORDER BY name LIMIT $2";
+            db.all(sql, (after, column::limit(limit)), |row| {
+                column::repo(row, 0)
+            })
+        })
+        .await
+    }
+
+    /// Every repository, bytewise after `after`; also those that hold only blobs or nothing.
+    pub async fn every_repository(
+        &self,
+        after: Option<&RepoName>,
+        limit: usize,
+    ) -> Result<Vec<RepoName>, MetaError> {
+        let after = after
+            .map(|name| name.as_str().to_owned())
+            .unwrap_or_default();
+        self.read(move |db| {
+            let sql = "SELECT name FROM repositories WHERE name > $1 ORDER BY name LIMIT $2";
+            db.all(sql, (after, column::limit(limit)), |row| {
+                column::repo(row, 0)
+            })
+        })
+        .await
+    }
+
+    /// Whether `repo` has a manifest, a tag or a blob.
+    pub async fn repository_exists(&self, repo: &RepoName) -> Result<bool, MetaError> {
+        let repo = repo.clone();
+        self.read(move |db| {
+            let Some(repository) = find(db, &repo)? else {
+                return Ok(false);
+            };
+            if repository.listed {
+                return Ok(true);
+            }
+            let sql = "SELECT 1 FROM repository_blobs WHERE repository_id = $1 LIMIT 1";
+            Ok(db.one(sql, [repository.id], |_| Ok(()))?.is_some())
+        })
+        .await
+    }
+
+    /// Notes that everything the tree says of `repo` was taken in during the run `run`.
+    ///
+    /// From then on and until the next run these tables alone say what it holds.
+    pub async fn mark_complete(&self, repo: &RepoName, run: u64) -> Result<(), MetaError> {
+        let repo = repo.clone();
+        self.write(move |tx| {
+            let repository = ensure(tx, &repo)?;
+            let sql = "UPDATE repositories SET complete_run = $1 WHERE id = $2";
+            tx.change(sql, (column::integer(run), repository.id))?;
+            tx.change(
+                "DELETE FROM touched WHERE repository_id = $1",
+                [repository.id],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether everything the tree says of `repo` was taken in during the run `run`.
+    pub async fn is_complete(&self, repo: &RepoName, run: u64) -> Result<bool, MetaError> {
+        let repo = repo.clone();
+        self.read(move |db| {
+            let sql = "SELECT 1 FROM repositories WHERE name = $1 AND complete_run = $2";
+            let params = (repo.as_str(), column::integer(run));
+            Ok(db.one(sql, params, |_| Ok(()))?.is_some())
+        })
+        .await
+    }
+}
+
+/// A repository's row.
+pub(crate) struct Repository {
+    pub(crate) id: i64,
+    /// Whether the catalog shows it.
+    pub(crate) listed: bool,
+    /// Whether it was marked complete in the run that goes on.
+    pub(crate) complete: bool,
+}
+
+impl Repository {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            listed: row.get(1)?,
+            complete: row.get(2)?,
+        })
+    }
+}
+
+pub(crate) fn find(db: &Connection, name: &RepoName) -> rusqlite::Result<Option<Repository>> {
+    let sql = "SELECT id, listed,
+                   COALESCE(complete_run = (SELECT generation FROM run WHERE id = 1), 0)
+               FROM repositories WHERE name = $1";
+    db.one(sql, [name.as_str()], Repository::read)
+}
+
+/// The row of `name`, made now if there is none.
+pub(crate) fn ensure(tx: &Write<'_>, name: &RepoName) -> rusqlite::Result<Repository> {
+    if let Some(repository) = find(tx, name)? {
+        return Ok(repository);
+    }
+    let sql = "INSERT INTO repositories (name) VALUES ($1)
+               ON CONFLICT (name) DO UPDATE SET name = excluded.name
+               RETURNING id, listed, 0";
+    tx.prepare_cached(sql)?
+        .query_row([name.as_str()], Repository::read)
+}
+
+/// Shows `repository` in the catalog, now that it has a manifest or a tag.
+pub(crate) fn list(tx: &Write<'_>, repository: &mut Repository) -> rusqlite::Result<()> {
+    if !repository.listed {
+        tx.change(
+            "UPDATE repositories SET listed = 1 WHERE id = $1",
+            [repository.id],
+        )?;
+        repository.listed = true;
+    }
+    Ok(())
+}
+
+/// Takes `repository` out of the catalog if its last manifest or tag has gone.
+pub(crate) fn unlist_if_empty(tx: &Write<'_>, repository: &mut Repository) -> rusqlite::Result<()> {
+    let sql = "UPDATE repositories SET listed = 0 WHERE id = $1
+               AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = $1)
+               AND NOT EXISTS (SELECT 1 FROM tags WHERE repository_id = $1)";
+    if tx.change(sql, [repository.id])? > 0 {
+        repository.listed = false;
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Tags: names that move from digest to digest.
+
+use boxyard_oci::{Digest, RepoName, Tag};
+use rusqlite::Connection;
+
+use crate::{
+    Meta, MetaError,
+    clock::Timestamp,
+    column,
+    projections::{self, Key},
+    repositories::{self, Repository},
+    statements::Statements,
+    writer::Write,
+};
+
+impl Meta {
+    /// What `tag` names, whether or not there is such a manifest.
+    pub async fn tag(&self, repo: &RepoName, tag: &Tag) -> Result<Option<Digest>, MetaError> {
+        let (repo, tag) = (repo.clone(), tag.clone());
+        self.read(move |db| {
+            let sql = "SELECT t.digest FROM repositories r
+                       JOIN tags t ON t.repository_id = r.id
+                       WHERE r.name = $1 AND t.name = $2";
+            db.one(sql, (repo.as_str(), tag.as_str()), |row| {
+                column::digest(row, 0)
+            })
+        })
+        .await
+    }
+
+    /// The tags of `repo`, bytewise after `after`.
+    pub async fn tags(
+        &self,
+        repo: &RepoName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Tag>, MetaError> {
+        let (repo, after) = (repo.clone(), after.unwrap_or_default().to_owned());
+        self.read(move |db| {
+            let sql = "SELECT name FROM tags
+                       WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
+                       AND name > $2 ORDER BY name LIMIT $3";
+            let params = (repo.as_str(), after, column::limit(limit));
+            db.all(sql, params, |row| column::tag(row, 0))
+        })
+        .await
+    }
+
+    /// The tags of `repo` with what they name, bytewise after `after`.
+    pub async fn all_tags(
+        &self,
+        repo: &RepoName,
+        after: Option<&Tag>,
+        limit: usize,
+    ) -> Result<Vec<(Tag, Digest)>, MetaError> {
+        let after = after.map(|tag| tag.as_str().to_owned()).unwrap_or_default();
+        let repo = repo.clone();
+        self.read(move |db| {
+            let sql = "SELECT name, digest FROM tags
+                       WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
+                       AND name > $2 ORDER BY name LIMIT $3";
+            let params = (repo.as_str(), after, column::limit(limit));
+            db.all(sql, params, |row| {
+                Ok((column::tag(row, 0)?, column::digest(row, 1)?))
+            })
+        })
+        .await
+    }
+
+    /// Removes `tag` and nothing else; whether there was such a tag.
+    pub async fn delete_tag(&self, repo: &RepoName, tag: &Tag) -> Result<bool, MetaError> {
+        let (repo, tag) = (repo.clone(), tag.clone());
+        self.write(move |tx| {
+            let Some(mut repository) = repositories::find(tx, &repo)? else {
+                return Ok(false);
+            };
+            if !remove(tx, &repository, &tag)? {
+                return Ok(false);
+            }
+            repositories::unlist_if_empty(tx, &mut repository)?;
+            projections::queue(tx, &repository, Key::tag(&repository, &tag))?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+/// What `tag` names in the repository with the id `repository`.
+pub(crate) fn target(
+    db: &Connection,
+    repository: i64,
+    tag: &Tag,
+) -> rusqlite::Result<Option<Digest>> {
+    let sql = "SELECT digest FROM tags WHERE repository_id = $1 AND name = $2";
+    db.one(sql, (repository, tag.as_str()), |row| {
+        column::digest(row, 0)
+    })
+}
+
+/// Points `tag` at `digest`, as of `time`. The caller lists the repository.
+pub(crate) fn set(
+    tx: &Write<'_>,
+    repository: &Repository,
+    tag: &Tag,
+    digest: &Digest,
+    time: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO tags (repository_id, name, digest, created_at, updated_at)
+               VALUES ($1, $2, $3, $4, $4)
+               ON CONFLICT (repository_id, name)
+               DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at";
+    tx.change(sql, (repository.id, tag.as_str(), digest.to_bytes(), time))
+        .map(drop)
+}
+
+/// Removes the row of `tag`; whether there was one. The caller sees to the catalog.
+pub(crate) fn remove(tx: &Write<'_>, repository: &Repository, tag: &Tag) -> rusqlite::Result<bool> {
+    let sql = "DELETE FROM tags WHERE repository_id = $1 AND name = $2";
+    Ok(tx.change(sql, (repository.id, tag.as_str()))? > 0)
+}
+
+/// The tags that name `digest`.
+pub(crate) fn naming(
+    tx: &Write<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> rusqlite::Result<Vec<Tag>> {
+    let sql = "SELECT name FROM tags WHERE repository_id = $1 AND digest = $2 ORDER BY name";
+    tx.all(sql, (repository.id, digest.to_bytes()), |row| {
+        column::tag(row, 0)
+    })
+}
+
+#[cfg(test)]
+mod tests;

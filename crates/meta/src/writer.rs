@@ -1,0 +1,302 @@
+//! Changes: one thread that owns the write connection and groups what waits into one commit.
+
+use std::{
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+};
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::{
+    checkpoints::Bell,
+    clock::Timestamp,
+    connection::{self, Purpose},
+    error::{CommitError, MetaError, OpenError},
+    faults::CommitFaults,
+    migrate::migrate,
+    statements::Statements,
+};
+
+/// How many changes may share a commit, so that the first of them is answered in time.
+const GROUP: usize = 256;
+
+/// How many changes may wait; further callers wait for a place.
+const WAITING: usize = 1024;
+
+/// The handle of the thread.
+pub(crate) struct Writer {
+    sender: Sender<Message>,
+    places: Arc<Semaphore>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The transaction of a change, with the time at which it happens.
+pub(crate) struct Write<'a> {
+    db: &'a Connection,
+    pub(crate) now: Timestamp,
+}
+
+impl Deref for Write<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.db
+    }
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Stop,
+}
+
+/// A change and whoever waits for it.
+trait Job: Send {
+    /// Makes the change and keeps what came of it; an error undoes this change alone.
+    fn run(&mut self, tx: &Write<'_>) -> Result<(), MetaError>;
+
+    /// Tells the caller, now that the group is committed or lost.
+    fn answer(self: Box<Self>, commit: Result<(), Arc<CommitError>>);
+}
+
+struct Task<T, F> {
+    work: Option<F>,
+    result: Option<Result<T, MetaError>>,
+    caller: oneshot::Sender<Result<T, MetaError>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<T, F> Job for Task<T, F>
+where
+    T: Send,
+    F: FnOnce(&Write<'_>) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, tx: &Write<'_>) -> Result<(), MetaError> {
+        let Some(work) = self.work.take() else {
+            return Ok(());
+        };
+        let result = work(tx).map_err(MetaError::from);
+        let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
+        self.result = Some(result);
+        outcome
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), Arc<CommitError>>) {
+        let result = match (self.result, commit) {
+            // Its own error says more than the group's.
+            (Some(Err(error)), _) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(MetaError::Commit(error)),
+            (None, Ok(())) => Err(MetaError::Closed),
+        };
+        // A caller that went away needs no answer; its change stays.
+        let _gone = self.caller.send(result);
+    }
+}
+
+impl Writer {
+    /// Opens and migrates the database at `path`, then starts the thread.
+    pub(crate) fn start(
+        path: &Path,
+        faults: Arc<dyn CommitFaults>,
+        bell: impl FnOnce() -> Result<Bell, OpenError>,
+    ) -> Result<Self, OpenError> {
+        let mut db =
+            connection::open(path, Purpose::Write).map_err(|source| OpenError::of(path, source))?;
+        migrate(&mut db, path)?;
+        let (sender, receiver) = mpsc::channel();
+        let mut desk = Desk {
+            path: path.to_owned(),
+            faults,
+            bell: bell()?,
+            receiver,
+            db: None,
+        };
+        desk.take(db)
+            .map_err(|source| OpenError::of(path, source))?;
+        let thread = thread::Builder::new()
+            .name("meta-writer".to_owned())
+            .spawn(move || desk.serve())
+            .map_err(OpenError::Thread)?;
+        let places = Arc::new(Semaphore::new(WAITING));
+        Ok(Self {
+            sender,
+            places,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Makes a change durable, together with whatever else waits.
+    ///
+    /// It happens even when the caller stops waiting for it.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, MetaError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Write<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let places = Arc::clone(&self.places);
+        let place = places
+            .acquire_owned()
+            .await
+            .map_err(|_| MetaError::Closed)?;
+        let (caller, answer) = oneshot::channel();
+        let task = Task {
+            work: Some(work),
+            result: None,
+            caller,
+            _place: place,
+        };
+        self.sender
+            .send(Message::Job(Box::new(task)))
+            .map_err(|_| MetaError::Closed)?;
+        answer.await.map_err(|_| MetaError::Closed)?
+    }
+
+    /// Ends the thread after what already waits.
+    pub(crate) fn stop(&self) {
+        self.places.close();
+        // A thread that is gone already needs no message.
+        let _gone = self.sender.send(Message::Stop);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the writer thread has panicked");
+        }
+    }
+}
+
+/// What the thread works with.
+struct Desk {
+    path: PathBuf,
+    faults: Arc<dyn CommitFaults>,
+    bell: Bell,
+    receiver: Receiver<Message>,
+    /// Missing after a failed commit, until it opens again.
+    db: Option<Connection>,
+}
+
+/// Whether a group took the last message.
+#[derive(PartialEq, Eq)]
+enum Next {
+    More,
+    Stop,
+}
+
+impl Desk {
+    fn serve(mut self) {
+        while let Ok(Message::Job(first)) = self.receiver.recv() {
+            if self.group(first) == Next::Stop {
+                break;
+            }
+        }
+    }
+
+    /// Runs `first` and what waits behind it, commits once and answers all.
+    fn group(&mut self, first: Box<dyn Job>) -> Next {
+        let mut group = Group {
+            jobs: vec![first],
+            next: Next::More,
+        };
+        let outcome = self.commit(&mut group).map_err(Arc::new);
+        if let Err(error) = &outcome {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "commit to the database"
+            );
+            // A sync that failed is not asked again: the pages it was about may be gone. What
+            // the log really holds is read anew before anything is answered from it.
+            self.db = None;
+        }
+        for job in group.jobs {
+            job.answer(outcome.clone());
+        }
+        group.next
+    }
+
+    fn commit(&mut self, group: &mut Group) -> Result<(), CommitError> {
+        if self.db.is_none() {
+            self.reopen().map_err(CommitError::Reopen)?;
+        }
+        let db = self.db.as_ref().expect("it has just been opened");
+        db.change("BEGIN IMMEDIATE", []).map_err(CommitError::Sql)?;
+        group.run(db, &self.receiver)?;
+        self.faults.before_commit().map_err(CommitError::Fault)?;
+        db.change("COMMIT", []).map_err(CommitError::Sql)?;
+        self.faults.after_commit().map_err(CommitError::Fault)
+    }
+
+    fn reopen(&mut self) -> Result<(), OpenError> {
+        let sql = |source| OpenError::of(&self.path, source);
+        let db = connection::open(&self.path, Purpose::Write).map_err(sql)?;
+        self.take(db)
+            .map_err(|source| OpenError::of(&self.path, source))
+    }
+
+    /// Works on `db` from now on, telling the checkpoints how long the log gets.
+    fn take(&mut self, mut db: Connection) -> rusqlite::Result<()> {
+        let bell = self.bell.clone();
+        db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            bell.committed(pages);
+            Ok(())
+        }))?;
+        self.db = Some(db);
+        Ok(())
+    }
+}
+
+struct Group {
+    jobs: Vec<Box<dyn Job>>,
+    next: Next,
+}
+
+impl Group {
+    /// Runs the first job and whatever waits, up to the bound.
+    fn run(&mut self, db: &Connection, waiting: &Receiver<Message>) -> Result<(), CommitError> {
+        let tx = Write {
+            db,
+            now: Timestamp::now(),
+        };
+        let mut done = 0;
+        while let Some(job) = self.jobs.get_mut(done) {
+            isolated(&tx, job.as_mut())?;
+            done += 1;
+            if done == self.jobs.len() && done < GROUP {
+                self.fetch(waiting);
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, waiting: &Receiver<Message>) {
+        if self.next == Next::Stop {
+            return;
+        }
+        match waiting.try_recv() {
+            Ok(Message::Job(job)) => self.jobs.push(job),
+            Ok(Message::Stop) => self.next = Next::Stop,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Runs a job in a savepoint, so that its failure takes back nothing of the others.
+fn isolated(tx: &Write<'_>, job: &mut dyn Job) -> Result<(), CommitError> {
+    tx.change("SAVEPOINT job", []).map_err(CommitError::Sql)?;
+    if let Err(error) = job.run(tx) {
+        // Out of disk or memory, the engine may have undone the whole transaction by itself.
+        if tx.is_autocommit() {
+            return Err(CommitError::Undone(error));
+        }
+        tx.change("ROLLBACK TO job", []).map_err(CommitError::Sql)?;
+    }
+    tx.change("RELEASE job", []).map_err(CommitError::Sql)?;
+    Ok(())
+}
