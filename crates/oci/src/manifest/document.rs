@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::ManifestError;
@@ -78,13 +79,23 @@ impl<'a> Document<'a> {
 
     /// The field as a `T`, if it is there.
     pub(super) fn get<T: Deserialize<'a>>(&self, field: Field) -> Result<Option<T>, ManifestError> {
-        self.raw(field)
-            .map(|raw| serde_json::from_str(raw.get()))
-            .transpose()
-            .map_err(|source| ManifestError::InvalidField {
-                field: field.name(),
-                source,
-            })
+        self.read(field, PhantomData)
+    }
+
+    fn read<T: DeserializeSeed<'a>>(
+        &self,
+        field: Field,
+        seed: T,
+    ) -> Result<Option<T::Value>, ManifestError> {
+        let Some(raw) = self.raw(field) else {
+            return Ok(None);
+        };
+        let value = seed.deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+        let invalid = |source| ManifestError::InvalidField {
+            field: field.name(),
+            source,
+        };
+        value.map(Some).map_err(invalid)
     }
 
     /// The field as a text; an empty one says nothing.
@@ -98,12 +109,14 @@ impl<'a> Document<'a> {
         Ok(self.get(field)?.map(|Object(descriptor)| descriptor))
     }
 
-    /// The field as a list of descriptors, which is empty if it is not there.
-    pub(super) fn descriptors(
+    /// Calls `visit` with each descriptor of the field, which is a list if it is there.
+    pub(super) fn each_descriptor(
         &self,
         field: Field,
-    ) -> Result<Vec<Object<Descriptor<'a>>>, ManifestError> {
-        Ok(self.get(field)?.unwrap_or_default())
+        visit: impl FnMut(Descriptor<'a>),
+    ) -> Result<(), ManifestError> {
+        self.read(field, DescriptorList(visit))
+            .map(Option::unwrap_or_default)
     }
 
     pub(super) fn media_type(&self) -> Result<Option<Cow<'a, str>>, ManifestError> {
@@ -195,6 +208,32 @@ impl Descriptor<'_> {
     /// Whether the content can be fetched from elsewhere.
     pub(super) fn has_urls(&self) -> bool {
         self.urls.as_ref().is_some_and(|urls| urls.len > 0)
+    }
+}
+
+/// A list of descriptors that are looked at one by one, since all of them at once take several times the payload.
+struct DescriptorList<F>(F);
+
+impl<'de, F: FnMut(Descriptor<'de>)> DeserializeSeed<'de> for DescriptorList<F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F: FnMut(Descriptor<'de>)> Visitor<'de> for DescriptorList<F> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of descriptors")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(Object(descriptor)) = list.next_element()? {
+            (self.0)(descriptor);
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use crate::Digest;
 
 /// What a manifest references something as. The numbers are stored and never reassigned.
@@ -52,30 +50,44 @@ pub struct Edge {
     pub optional: bool,
 }
 
-/// Edges in the making: each digest once per kind.
+/// Edges in the making.
 #[derive(Debug, Default)]
-pub(super) struct Edges {
-    edges: Vec<Edge>,
-    positions: HashMap<(EdgeKind, Digest), usize>,
-}
+pub(super) struct Edges(Vec<Edge>);
 
 impl Edges {
-    /// Adds `edge`. Of two for the same content, what either demands is demanded.
     pub(super) fn add(&mut self, edge: Edge) {
-        let position = *self
-            .positions
-            .entry((edge.kind, edge.digest))
-            .or_insert(self.edges.len());
-        match self.edges.get_mut(position) {
-            Some(known) => {
-                known.optional &= edge.optional;
-                known.size = known.size.or(edge.size);
-            }
-            None => self.edges.push(edge),
-        }
+        self.0.push(edge);
     }
 
-    pub(super) fn into_vec(self) -> Vec<Edge> {
-        self.edges
+    /// The edges in their order, each digest once per kind.
+    ///
+    /// Of two for the same content, what either demands is demanded.
+    /// Sorted positions take a fraction of the memory of a map by digest.
+    pub(super) fn distinct(self) -> Vec<Edge> {
+        let Self(mut edges) = self;
+        let mut order: Vec<usize> = (0..edges.len()).collect();
+        order.sort_unstable_by_key(|position| (edges[*position].key(), *position));
+        let mut keep = vec![false; edges.len()];
+        let mut first = 0;
+        for position in order {
+            let edge = edges[position];
+            if keep[first] && edges[first].key() == edge.key() {
+                edges[first].optional &= edge.optional;
+                edges[first].size = edges[first].size.or(edge.size);
+            } else {
+                first = position;
+                keep[first] = true;
+            }
+        }
+        let mut keep = keep.into_iter();
+        edges.retain(|_| keep.next().unwrap_or_default());
+        edges.shrink_to_fit();
+        edges
+    }
+}
+
+impl Edge {
+    fn key(&self) -> (EdgeKind, Digest) {
+        (self.kind, self.digest)
     }
 }

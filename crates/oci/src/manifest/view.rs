@@ -1,7 +1,6 @@
 use super::document::{Descriptor, Document, Field};
 use super::edge::{Edge, EdgeKind, Edges};
 use super::scan::Scan;
-use super::shape::Object;
 use super::{Annotations, Kind, ManifestError};
 use crate::MediaType;
 use crate::media_type::{DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_EMPTY};
@@ -36,9 +35,9 @@ impl View {
                 })?;
         let mut edges = Edges::default();
         edges.add(config.edge(EdgeKind::Config));
-        for Object(layer) in document.descriptors(Field::Layers)? {
+        document.each_descriptor(Field::Layers, |layer| {
             edges.add(layer.edge(EdgeKind::Layer));
-        }
+        })?;
         Self::with_common_fields(edges, config.media_type(), document)
     }
 
@@ -55,9 +54,9 @@ impl View {
             &[Field::Config, Field::Layers, Field::FsLayers],
         )?;
         let mut edges = Edges::default();
-        for Object(child) in document.descriptors(Field::Manifests)? {
+        document.each_descriptor(Field::Manifests, |child| {
             edges.add(child.edge(child.kind_in_index()));
-        }
+        })?;
         Self::with_common_fields(edges, None, document)
     }
 
@@ -82,7 +81,7 @@ impl View {
             edges.add(subject.edge(EdgeKind::Subject));
         }
         Self {
-            edges: edges.into_vec(),
+            edges: edges.distinct(),
             artifact_type: document
                 .text(Field::ArtifactType)
                 .ok()
@@ -104,7 +103,7 @@ impl View {
         }
         let artifact_type = document.text(Field::ArtifactType)?.map(Box::from);
         Ok(Self {
-            edges: edges.into_vec(),
+            edges: edges.distinct(),
             artifact_type: artifact_type.or_else(|| config_type.map(Box::from)),
             annotations: document.get(Field::Annotations)?,
         })
