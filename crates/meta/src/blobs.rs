@@ -25,7 +25,7 @@ pub enum BlobState {
 }
 
 impl BlobState {
-    const fn stored(self) -> i64 {
+    pub(crate) const fn stored(self) -> i64 {
         match self {
             Self::Present => 1,
             Self::Bad => 2,

@@ -14,6 +14,7 @@ mod faults;
 mod findings;
 mod manifests;
 mod migrate;
+mod pending;
 #[cfg(test)]
 mod plans;
 mod projections;
@@ -43,6 +44,7 @@ pub use crate::{
     faults::{CommitFaults, NoFaults},
     findings::{Finding, FindingKind, StoredFinding},
     manifests::{Commit, CommitManifest, StoredManifest, TagLookup},
+    pending::QueuedTag,
     projections::{Owner, TagTarget, Wanted, WantedState},
     reconcile::{LayerInTree, Reconcile, Reconciled},
     referrers::StoredReferrer,

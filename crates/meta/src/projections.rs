@@ -148,7 +148,7 @@ pub(crate) struct Key {
 const BLOB: i64 = 1;
 const LAYER: i64 = 2;
 const REVISION: i64 = 3;
-const TAG: i64 = 4;
+pub(crate) const TAG: i64 = 4;
 
 impl Key {
     pub(crate) fn layer(repository: &Repository, digest: &Digest) -> Self {

@@ -1,1 +1,77 @@
-//! The rules of the registry.
+//! The rules of the registry: push, pull, mount, delete, tags, referrers, adoption.
+//!
+//! It takes permits and parsed names, and returns domain types; it knows neither HTTP nor SQL.
+//! Only this crate sees both [`boxyard_blobs`] and [`boxyard_meta`], because what must never be lost rests on the order between them: bytes before the row that makes them reachable, and rows before bytes go.
+
+mod blob;
+mod delete;
+mod error;
+mod existence;
+mod indexer;
+mod listing;
+mod manifests;
+mod mount;
+mod projector;
+mod pull;
+mod referrers;
+mod sessions;
+mod settings;
+mod space;
+mod start;
+mod tree;
+mod uploads;
+
+pub use blob::{Blob, ReadError};
+pub use delete::DeleteError;
+pub use error::Internal;
+pub use indexer::IndexProgress;
+pub use listing::Listing;
+pub use manifests::{PushManifestError, Pushed};
+pub use mount::MountSource;
+pub use pull::PullError;
+pub use referrers::Referrers;
+pub use settings::Settings;
+pub use start::{Options, StartError};
+pub use uploads::{Body, BodyError, PushError};
+
+pub use boxyard_blobs::UploadId;
+pub use boxyard_meta::StoredManifest;
+
+use std::sync::Arc;
+
+use boxyard_blobs::{Folder, FolderLock};
+use boxyard_meta::Meta;
+use tokio_util::task::TaskTracker;
+
+/// One registry over one folder and its database.
+#[derive(Debug)]
+pub struct Registry {
+    folder: Folder,
+    meta: Meta,
+    /// The number of this run.
+    generation: u64,
+    settings: Settings,
+    sessions: sessions::Sessions,
+    known: tree::Known,
+    turns: indexer::Turns,
+    projector: projector::Handle,
+    /// Changes go on when their client leaves; an orderly stop waits for them.
+    changes: TaskTracker,
+    stopping: tokio_util::sync::CancellationToken,
+    background: TaskTracker,
+    _lock: FolderLock,
+}
+
+impl Registry {
+    /// Runs `change` to its end even if the caller is dropped, as happens when a client vanishes.
+    async fn change<T, F>(self: &Arc<Self>, change: F) -> T
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.changes.spawn(change).await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Deleting tags, manifests and blobs: rows first, the tree follows.
+
+use boxyard_auth::{Delete, Permit};
+use boxyard_meta::DeleteBlob;
+use boxyard_oci::{Digest, Tag};
+
+use crate::Registry;
+use crate::error::{During, Internal};
+
+/// Why something was not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// Deleting is switched off.
+    #[error("deleting is switched off: set `storage.delete.enabled` to allow it")]
+    Disabled,
+    /// The repository has no such tag or manifest.
+    #[error("the manifest is not known")]
+    ManifestUnknown,
+    /// The repository has no such blob.
+    #[error("the blob is not known")]
+    BlobUnknown,
+    /// A manifest of the repository still names the blob.
+    #[error("the manifest {manifest} of this repository still names the blob: delete that first")]
+    NamedBy {
+        /// One of the manifests that do.
+        manifest: Digest,
+    },
+    /// The registry failed.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+impl Registry {
+    /// Removes a tag and nothing else, end-9.
+    pub async fn delete_tag(&self, permit: &Permit<Delete>, tag: &Tag) -> Result<(), DeleteError> {
+        self.require_delete()?;
+        self.refresh_tag(permit.repo(), tag).await?;
+        let deleted = self.meta.delete_tag(permit.repo(), tag).await;
+        self.projector.wake();
+        if deleted.during("delete a tag")? {
+            Ok(())
+        } else {
+            Err(DeleteError::ManifestUnknown)
+        }
+    }
+
+    /// Removes a manifest and the tags that name it, end-9.
+    pub async fn delete_manifest(
+        &self,
+        permit: &Permit<Delete>,
+        digest: &Digest,
+    ) -> Result<(), DeleteError> {
+        self.require_delete()?;
+        // Which tags name it is only known of a repository that has been read whole.
+        self.index_now(permit.repo()).await?;
+        let deleted = self.meta.delete_manifest(permit.repo(), digest).await;
+        self.projector.wake();
+        match deleted.during("delete a manifest")? {
+            Some(_) => Ok(()),
+            None => Err(DeleteError::ManifestUnknown),
+        }
+    }
+
+    /// Takes a blob out of the repository, unless one of its manifests names it, end-10.
+    pub async fn delete_blob(
+        &self,
+        permit: &Permit<Delete>,
+        digest: &Digest,
+    ) -> Result<(), DeleteError> {
+        self.require_delete()?;
+        self.index_now(permit.repo()).await?;
+        let deleted = self.meta.delete_blob(permit.repo(), digest).await;
+        self.projector.wake();
+        match deleted.during("delete a blob")? {
+            DeleteBlob::Deleted => Ok(()),
+            DeleteBlob::NotFound => Err(DeleteError::BlobUnknown),
+            DeleteBlob::NamedBy(manifest) => Err(DeleteError::NamedBy { manifest }),
+        }
+    }
+
+    fn require_delete(&self) -> Result<(), DeleteError> {
+        if self.settings.delete {
+            Ok(())
+        } else {
+            Err(DeleteError::Disabled)
+        }
+    }
+}

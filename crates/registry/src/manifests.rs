@@ -1,0 +1,192 @@
+//! Pushing manifests and moving tags.
+
+use std::sync::Arc;
+
+use boxyard_auth::{Permit, Push};
+use boxyard_meta::{Commit, CommitManifest};
+use boxyard_oci::{
+    Algorithm, Digest, Edge, EdgeKind, Manifest, ManifestError, MediaType, Reference, RepoName, Tag,
+};
+use bytes::Bytes;
+
+use crate::Registry;
+use crate::error::{During, Internal, blocking};
+use crate::space::has_room;
+
+/// Why a manifest was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum PushManifestError {
+    /// The payload is no manifest that can be taken.
+    #[error(transparent)]
+    Invalid(#[from] ManifestError),
+    /// The payload is not what the reference says.
+    #[error("the manifest has digest {actual}, but the request names {expected}")]
+    DigestMismatch {
+        /// The digest that the request names.
+        expected: Digest,
+        /// The digest of what came.
+        actual: Digest,
+    },
+    /// The manifest names what the repository does not hold.
+    #[error("the manifest names {} blob(s) or manifest(s) that the repository does not hold", .digests.len())]
+    UnknownBlobs {
+        /// All that is missing.
+        digests: Vec<Digest>,
+    },
+    /// A descriptor's size is not that of the blob.
+    #[error("the manifest says that {digest} has {declared} bytes, but the blob has {actual}")]
+    SizeMismatch {
+        /// The blob.
+        digest: Digest,
+        /// Bytes by the descriptor.
+        declared: u64,
+        /// Bytes of the blob.
+        actual: u64,
+    },
+    /// The payload is larger than the registry takes.
+    #[error("the manifest has more than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The disk has no room left beyond the reserve.
+    #[error("the registry's storage is full: ask its administrator to make room")]
+    NoSpace,
+    /// The registry failed.
+    #[error(transparent)]
+    Internal(Internal),
+}
+
+impl From<Internal> for PushManifestError {
+    fn from(error: Internal) -> Self {
+        if error.is_no_space() {
+            Self::NoSpace
+        } else {
+            Self::Internal(error)
+        }
+    }
+}
+
+/// What a push of a manifest did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// The subject, by which the referrers API now lists the manifest.
+    pub subject: Option<Digest>,
+    /// The tags that now name the manifest.
+    pub tags: Vec<Tag>,
+}
+
+impl Registry {
+    /// Stores the manifest and moves its tags to it, end-7a and end-7b.
+    ///
+    /// `tags` are those asked for beside a digest; a tag as `reference` is one more.
+    pub async fn push_manifest(
+        self: &Arc<Self>,
+        permit: &Permit<Push>,
+        reference: &Reference,
+        media_type: Option<&MediaType>,
+        payload: Bytes,
+        tags: Vec<Tag>,
+    ) -> Result<Pushed, PushManifestError> {
+        let limit = self.settings.manifest_bytes;
+        if payload.len() > limit {
+            return Err(PushManifestError::TooLarge { limit });
+        }
+        let manifest = parse(reference, media_type, payload)?;
+        let mut tags = tags;
+        if let Reference::Tag(tag) = reference {
+            tags.push(tag.clone());
+        }
+        let (registry, repo) = (Arc::clone(self), permit.repo().clone());
+        self.change(async move { registry.commit(repo, manifest, tags).await })
+            .await
+    }
+
+    async fn commit(
+        &self,
+        repo: RepoName,
+        manifest: Manifest,
+        tags: Vec<Tag>,
+    ) -> Result<Pushed, PushManifestError> {
+        self.require_room(manifest.size()).await?;
+        self.projector.room(self.settings.backlog).await;
+        self.check_named(&repo, &manifest).await?;
+        let pushed = Pushed {
+            digest: manifest.digest(),
+            subject: manifest.subject(),
+            tags: tags.clone(),
+        };
+        let commit = CommitManifest {
+            repo,
+            manifest,
+            tags,
+            sparse: self.settings.sparse,
+        };
+        let outcome = self.meta.commit_manifest(commit).await;
+        self.projector.wake();
+        match outcome.during("commit a manifest")? {
+            Commit::Done => Ok(pushed),
+            Commit::UnknownBlobs(digests) => Err(PushManifestError::UnknownBlobs { digests }),
+        }
+    }
+
+    async fn require_room(&self, size: u64) -> Result<(), PushManifestError> {
+        let (folder, settings) = (self.folder.clone(), self.settings.clone());
+        if blocking(move || has_room(&folder, &settings, size)).await? {
+            Ok(())
+        } else {
+            Err(PushManifestError::NoSpace)
+        }
+    }
+
+    /// Looks at the files behind the names: a missing or damaged one counts as not held when the commit asks the database.
+    async fn check_named(
+        &self,
+        repo: &RepoName,
+        manifest: &Manifest,
+    ) -> Result<(), PushManifestError> {
+        for edge in manifest.edges() {
+            match edge.kind {
+                EdgeKind::Config | EdgeKind::Layer => self.check_blob(repo, edge).await?,
+                EdgeKind::Child => self.refresh_manifest(repo, &edge.digest).await?,
+                EdgeKind::Subject | EdgeKind::Unknown => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_blob(&self, repo: &RepoName, edge: &Edge) -> Result<(), PushManifestError> {
+        let present = self.present(repo, &edge.digest).await?;
+        match (present, edge.size) {
+            (Some(present), Some(declared)) if present.row.size != declared => {
+                Err(PushManifestError::SizeMismatch {
+                    digest: edge.digest,
+                    declared,
+                    actual: present.row.size,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn parse(
+    reference: &Reference,
+    media_type: Option<&MediaType>,
+    payload: Bytes,
+) -> Result<Manifest, PushManifestError> {
+    let algorithm = match reference {
+        Reference::Digest(digest) => digest.algorithm(),
+        Reference::Tag(_) => Algorithm::Sha256,
+    };
+    if let Reference::Digest(expected) = reference {
+        let actual = algorithm.digest(&payload);
+        if actual != *expected {
+            let expected = *expected;
+            return Err(PushManifestError::DigestMismatch { expected, actual });
+        }
+    }
+    Ok(Manifest::parse(payload, media_type, algorithm)?)
+}

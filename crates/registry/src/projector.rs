@@ -1,0 +1,271 @@
+//! Makes the tree follow the database.
+//!
+//! A queue row, written in the transaction of a change, names the owner of a path.
+//! One worker makes that path what the database says now, syncs it, and only then removes the row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxyard_blobs::{Batch, Folder, Link, Tree};
+use boxyard_meta::{Owner, StoredManifest, TagTarget, Wanted, WantedState};
+use boxyard_oci::{Digest, Manifest, RepoName, Tag};
+use tokio::sync::{Notify, watch};
+
+use crate::Registry;
+use crate::error::{During, Internal, blocking, on_disk};
+use crate::tree::read_tag;
+
+/// Paths brought up to date in one go, which share the syncs of their folders.
+const ROUND: usize = 512;
+/// How long the worker waits after a failure before it tries again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How changes reach the worker, and how its backlog reaches them.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    changed: Notify,
+    backlog: watch::Sender<u64>,
+}
+
+impl Handle {
+    pub(crate) fn new() -> Self {
+        Self {
+            changed: Notify::new(),
+            backlog: watch::Sender::new(0),
+        }
+    }
+
+    /// Tells the worker that there is something to do.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until fewer than `limit` paths are behind, so that the queue stays bounded.
+    pub(crate) async fn room(&self, limit: u64) {
+        // The sender lives as long as the registry, so the wait cannot fail.
+        let _ = self
+            .backlog
+            .subscribe()
+            .wait_for(|backlog| *backlog < limit)
+            .await;
+    }
+}
+
+impl Registry {
+    /// The worker: goes on until the registry stops and nothing is left to do.
+    pub(crate) async fn project(self: Arc<Self>) {
+        if let Err(error) = self.weigh_queue().await {
+            log_failure(&error);
+        }
+        loop {
+            let done = self.project_round().await;
+            match done {
+                Ok(0) if self.stopping.is_cancelled() => return,
+                Ok(0) => tokio::select! {
+                    () = self.projector.changed.notified() => {}
+                    () = self.stopping.cancelled() => {}
+                },
+                Ok(_) => {}
+                Err(error) => {
+                    log_failure(&error);
+                    if self.stopping.is_cancelled() {
+                        return;
+                    }
+                    let _ = tokio::time::timeout(PAUSE, self.stopping.cancelled()).await;
+                }
+            }
+        }
+    }
+
+    /// Brings the tree up to date without serving; answers how many paths it touched.
+    pub async fn settle(&self) -> Result<u64, Internal> {
+        self.weigh_queue().await?;
+        let mut settled = 0;
+        loop {
+            match self.project_round().await? {
+                0 => return Ok(settled),
+                done => settled += done as u64,
+            }
+        }
+    }
+
+    async fn project_round(&self) -> Result<usize, Internal> {
+        let wanted = self
+            .meta
+            .projections(ROUND)
+            .await
+            .during("read the queue of the tree")?;
+        let backlog = if wanted.len() < ROUND {
+            wanted.len() as u64
+        } else {
+            self.meta
+                .projection_backlog()
+                .await
+                .during("count the queue of the tree")?
+        };
+        self.projector.backlog.send_replace(backlog);
+        if wanted.is_empty() {
+            return Ok(0);
+        }
+        let folder = self.folder.clone();
+        let (done, failure) = blocking(move || write_round(&folder, wanted)).await;
+        let finished = done.len();
+        self.meta
+            .end_projections(&done)
+            .await
+            .during("end what the tree has followed")?;
+        match failure {
+            Some(error) if finished == 0 => Err(error).during("make the tree follow the database"),
+            Some(error) => {
+                tracing::error!(error = %error, "a path of the tree could not be written; it stays queued");
+                Ok(finished)
+            }
+            None => Ok(finished),
+        }
+    }
+
+    /// Drops queued changes that are older than what another registry has since written in the tree.
+    async fn weigh_queue(&self) -> Result<(), Internal> {
+        let mut after = 0;
+        loop {
+            let queued = self
+                .meta
+                .queued_tags(after, ROUND)
+                .await
+                .during("read the queue of the tree")?;
+            let Some(last) = queued.last() else {
+                return Ok(());
+            };
+            after = last.sequence;
+            let folder = self.folder.clone();
+            let overtaken = on_disk(move || {
+                let mut overtaken = Vec::new();
+                for row in queued {
+                    let found = read_tag(&folder, &row.repo, &row.tag)?;
+                    if found.target != row.digest && found.is_newer_than(row.queued_at) {
+                        overtaken.push((Owner::Tag(row.repo, row.tag), row.sequence));
+                    }
+                }
+                Ok(overtaken)
+            })
+            .await
+            .during("compare the queue with the tree")?;
+            self.meta
+                .end_projections(&overtaken)
+                .await
+                .during("end what the tree has overtaken")?;
+        }
+    }
+}
+
+fn log_failure(error: &Internal) {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    tracing::error!(error = %error, source, "the tree cannot follow the database now; trying again");
+}
+
+type Done = Vec<(Owner, i64)>;
+
+/// Writes all in one batch; where that fails, one by one, so that one bad path stops no other.
+fn write_round(folder: &Folder, mut wanted: Vec<Wanted>) -> (Done, Option<std::io::Error>) {
+    wanted.sort_by_key(|wanted| order(&wanted.state));
+    if write_together(folder, &wanted).is_ok() {
+        let done = wanted
+            .into_iter()
+            .map(|wanted| (wanted.owner, wanted.sequence));
+        return (done.collect(), None);
+    }
+    let mut done = Vec::new();
+    let mut failure = None;
+    for one in wanted {
+        match write_together(folder, std::slice::from_ref(&one)) {
+            Ok(()) => done.push((one.owner, one.sequence)),
+            Err(error) => failure = Some(error),
+        }
+    }
+    (done, failure)
+}
+
+/// Deletes go from the tag down, and what is new is built from the blob up, so that distribution never meets a link to nothing.
+fn order(state: &WantedState) -> u8 {
+    match state {
+        WantedState::Tag(None) => 0,
+        WantedState::Revision(None) => 1,
+        WantedState::Layer(None) => 2,
+        WantedState::Blob(_) => 3,
+        WantedState::Layer(Some(_)) => 4,
+        WantedState::Revision(Some(_)) => 5,
+        WantedState::Tag(Some(_)) => 6,
+    }
+}
+
+fn write_together(folder: &Folder, wanted: &[Wanted]) -> std::io::Result<()> {
+    let mut batch = folder.batch();
+    for one in wanted {
+        write_one(&mut batch, &one.owner, &one.state);
+    }
+    batch.finish()
+}
+
+fn write_one(batch: &mut Batch, owner: &Owner, state: &WantedState) {
+    match (owner, state) {
+        (Owner::Blob(digest), WantedState::Blob(Some(bytes))) => {
+            batch.write_blob(digest, bytes.clone());
+        }
+        (Owner::Layer(repo, digest), WantedState::Layer(Some(target))) => {
+            batch.write_link(Tree::Distribution, &Link::Layer { repo, digest }, target);
+        }
+        (Owner::Layer(repo, digest), WantedState::Layer(None)) => {
+            batch.remove_layer(Tree::Distribution, repo, digest);
+        }
+        (Owner::Revision(repo, digest), WantedState::Revision(Some(stored))) => {
+            write_revision(batch, repo, digest, stored);
+        }
+        (Owner::Revision(repo, digest), WantedState::Revision(None)) => {
+            batch.remove_revision(Tree::Distribution, repo, digest);
+            batch.remove_revision(Tree::Own, repo, digest);
+        }
+        (Owner::Tag(repo, tag), WantedState::Tag(Some(target))) => {
+            write_tag(batch, repo, tag, target);
+        }
+        (Owner::Tag(repo, tag), WantedState::Tag(None)) => {
+            batch.remove_tag(Tree::Distribution, repo, tag);
+            batch.remove_tag(Tree::Own, repo, tag);
+        }
+        // The bytes of a blob are a file already, or the owner and its state do not belong together.
+        _ => {}
+    }
+}
+
+fn write_revision(batch: &mut Batch, repo: &RepoName, digest: &Digest, stored: &StoredManifest) {
+    batch.write_blob(digest, stored.payload.clone());
+    let link = Link::Revision { repo, digest };
+    if is_expressible(stored) {
+        batch.remove_revision(Tree::Own, repo, digest);
+        batch.write_link(Tree::Distribution, &link, digest);
+        return;
+    }
+    batch.remove_revision(Tree::Distribution, repo, digest);
+    batch.write_media_type(repo, digest, stored.media_type.as_str());
+    batch.write_link(Tree::Own, &link, digest);
+}
+
+fn is_expressible(stored: &StoredManifest) -> bool {
+    let manifest = Manifest::adopt(
+        stored.payload.clone(),
+        Some(&stored.media_type),
+        stored.digest,
+    );
+    stored.schema1 || manifest.is_ok_and(|manifest| manifest.distribution_expresses())
+}
+
+fn write_tag(batch: &mut Batch, repo: &RepoName, tag: &Tag, target: &TagTarget) {
+    let digest = &target.digest;
+    let (tree, other) = if target.expressible {
+        (Tree::Distribution, Tree::Own)
+    } else {
+        (Tree::Own, Tree::Distribution)
+    };
+    batch.remove_tag(other, repo, tag);
+    batch.write_link(tree, &Link::TagIndex { repo, tag, digest }, digest);
+    batch.write_link(tree, &Link::TagCurrent { repo, tag }, digest);
+}

@@ -1,0 +1,98 @@
+//! Pulling manifests and blobs.
+
+use boxyard_auth::{Permit, Pull};
+use boxyard_meta::{StoredManifest, TagLookup};
+use boxyard_oci::{Digest, Reference, RepoName};
+
+use crate::Registry;
+use crate::blob::Blob;
+use crate::error::{During, Internal};
+
+/// Why something could not be pulled.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The repository has neither manifests nor tags.
+    #[error("the repository is not known")]
+    NameUnknown,
+    /// The repository has no such manifest or tag.
+    #[error("the manifest is not known")]
+    ManifestUnknown,
+    /// The manifest is of Docker's schema 1, which is kept but not served.
+    #[error(
+        "the manifest is of Docker's schema 1, which no current client pulls: push the image again"
+    )]
+    Schema1,
+    /// The repository has no such blob, or its bytes are damaged.
+    #[error("the blob is not known")]
+    BlobUnknown,
+    /// The registry failed.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+impl Registry {
+    /// The manifest that `reference` names, byte for byte as it was pushed, end-3.
+    pub async fn manifest(
+        &self,
+        permit: &Permit<Pull>,
+        reference: &Reference,
+    ) -> Result<StoredManifest, PullError> {
+        let found = match reference {
+            Reference::Digest(digest) => self.manifest_by_digest(permit.repo(), digest).await?,
+            Reference::Tag(tag) => {
+                self.refresh_tag(permit.repo(), tag).await?;
+                let lookup = self.meta.manifest_by_tag(permit.repo(), tag).await;
+                match lookup.during("look up a tag")? {
+                    TagLookup::Found(manifest) => Some(manifest),
+                    TagLookup::Dangling(_) | TagLookup::NoTag => None,
+                }
+            }
+        };
+        match found {
+            Some(manifest) if manifest.schema1 => Err(PullError::Schema1),
+            Some(manifest) => Ok(manifest),
+            None => Err(PullError::ManifestUnknown),
+        }
+    }
+
+    pub(crate) async fn manifest_by_digest(
+        &self,
+        repo: &RepoName,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>, Internal> {
+        self.refresh_manifest(repo, digest).await?;
+        self.meta
+            .manifest(repo, digest)
+            .await
+            .during("look up a manifest")
+    }
+
+    /// The blob under `digest`, opened so that it can be read to its end even if it is deleted meanwhile, end-2.
+    pub async fn blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<Blob, PullError> {
+        let present = self.present(permit.repo(), digest).await?;
+        let present = present.ok_or(PullError::BlobUnknown)?;
+        let size = present.row.size;
+        if let Some(bytes) = present.row.bytes {
+            return Ok(Blob::of_bytes(*digest, bytes));
+        }
+        match Blob::open(&self.folder, *digest, present.target, size).await? {
+            Some(blob) => Ok(blob),
+            None => {
+                self.mark_bad(&present.target, size, None).await?;
+                Err(PullError::BlobUnknown)
+            }
+        }
+    }
+
+    /// The size in bytes of the blob under `digest`.
+    pub async fn blob_size(
+        &self,
+        permit: &Permit<Pull>,
+        digest: &Digest,
+    ) -> Result<u64, PullError> {
+        let present = self.present(permit.repo(), digest).await?;
+        present
+            .map(|present| present.row.size)
+            .ok_or(PullError::BlobUnknown)
+    }
+}

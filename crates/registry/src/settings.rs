@@ -1,0 +1,34 @@
+//! The registry's own settings, parsed by whoever starts it.
+
+/// Bounds and switches of a registry.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The largest manifest taken, in bytes; the specification asks for at least 4 MiB.
+    pub manifest_bytes: usize,
+    /// Whether manifests, tags and blobs may be deleted.
+    pub delete: bool,
+    /// Whether an index may name children, and an image blobs, that its repository does not hold.
+    pub sparse: bool,
+    /// Bytes kept free for the database, deletes and collection; uploads stop before.
+    pub reserve_bytes: u64,
+    /// File nodes kept free for the same.
+    pub reserve_inodes: u64,
+    /// How many paths may wait for the tree before a push waits with them.
+    pub backlog: u64,
+    /// Blobs up to this size are made durable by the database and written to the folder behind it, in bytes.
+    pub small_blob_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            manifest_bytes: 4 << 20,
+            delete: true,
+            sparse: false,
+            reserve_bytes: 64 << 20,
+            reserve_inodes: 256,
+            backlog: 20_000,
+            small_blob_bytes: 32 << 10,
+        }
+    }
+}

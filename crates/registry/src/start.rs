@@ -1,0 +1,208 @@
+//! Starting and stopping.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxyard_blobs::{Faults, Folder, LockError};
+use boxyard_meta::{CommitFaults, Meta, OpenError};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Registry;
+use crate::error::{During, Internal, blocking};
+use crate::indexer::Turns;
+use crate::projector::Handle;
+use crate::sessions::Sessions;
+use crate::settings::Settings;
+use crate::tree::Known;
+
+/// What a registry is started with.
+#[derive(Debug)]
+pub struct Options {
+    /// The folder that holds `docker/registry/v2`.
+    pub root: PathBuf,
+    /// Where the database is; beside the blobs unless said otherwise.
+    pub database: Option<PathBuf>,
+    /// Bounds and switches.
+    pub settings: Settings,
+    /// How long to wait for another process that has the folder.
+    pub lock_wait: Duration,
+    /// What fails on purpose, in tests.
+    pub faults: Arc<dyn Faults>,
+    /// What fails on purpose around commits, in tests.
+    pub commit_faults: Arc<dyn CommitFaults>,
+}
+
+/// Why a registry did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder cannot be used.
+    #[error("open the registry's folder")]
+    Folder(#[source] boxyard_blobs::OpenError),
+    /// Another process has the folder.
+    #[error("take the registry's folder")]
+    Locked(#[source] LockError),
+    /// The database cannot be used.
+    #[error("open the registry's database")]
+    Database(#[source] OpenError),
+    /// Storage or database failed.
+    #[error("start the registry")]
+    Internal(#[source] Internal),
+}
+
+impl From<Internal> for StartError {
+    fn from(error: Internal) -> Self {
+        Self::Internal(error)
+    }
+}
+
+impl Registry {
+    /// Opens the folder and its database, and takes up what the last run left.
+    ///
+    /// Nothing is scanned: the background workers begin with [`Registry::work`].
+    pub async fn open(options: Options) -> Result<Arc<Self>, StartError> {
+        blocking(move || open_blocking(options))
+            .await?
+            .begin()
+            .await
+    }
+
+    async fn begin(mut self) -> Result<Arc<Self>, StartError> {
+        let previous = self
+            .meta
+            .generation()
+            .await
+            .during("read the run's number")?;
+        let in_tree = self
+            .folder
+            .generation()
+            .during("read the tree's run number")?;
+        let same_line =
+            in_tree.is_none_or(|in_tree| in_tree == previous || in_tree == previous + 1);
+        if !same_line {
+            tracing::warn!(
+                database = previous,
+                tree = in_tree,
+                "the database and the folder are not of the same run; the folder wins"
+            );
+            self.meta
+                .drop_projections()
+                .await
+                .during("drop the queue of the tree")?;
+        }
+        // The tree's number goes ahead, so that a crash between the two is told from a restored backup.
+        self.folder
+            .set_generation(previous + 1)
+            .during("write the tree's run number")?;
+        self.generation = self
+            .meta
+            .begin_run()
+            .await
+            .during("begin a run")?
+            .generation;
+        self.end_intents().await?;
+        Ok(Arc::new(self))
+    }
+
+    /// Begins the work in the background: the tree follows the database, and the database learns the tree.
+    pub fn work(self: &Arc<Self>) {
+        self.background.spawn(Arc::clone(self).project());
+        self.background.spawn(Arc::clone(self).index());
+    }
+
+    /// Waits for running changes, lets the tree catch up, and closes the database.
+    ///
+    /// No request may be answered any more when this is called.
+    pub async fn stop(&self) -> Result<(), Internal> {
+        self.changes.close();
+        self.changes.wait().await;
+        self.stopping.cancel();
+        self.background.close();
+        self.background.wait().await;
+        self.settle().await?;
+        self.meta.end_run().await.during("end the run")?;
+        let meta = self.meta.clone();
+        blocking(move || meta.close()).await;
+        Ok(())
+    }
+
+    /// Looks at files that were renamed into place just before a crash: each gets a row, so that nobody forgets it.
+    async fn end_intents(&self) -> Result<(), Internal> {
+        for digest in self.folder.intents().during("list the intents")? {
+            let size = self
+                .folder
+                .blob_size(&digest)
+                .during("look for a blob's file")?;
+            if let Some(size) = size {
+                self.meta
+                    .note_blob(&digest, size)
+                    .await
+                    .during("record a blob")?;
+            }
+            self.folder
+                .end_intent(&digest)
+                .during("end an upload's intent")?;
+        }
+        Ok(())
+    }
+}
+
+fn open_blocking(options: Options) -> Result<Registry, StartError> {
+    let folder = Folder::open(&options.root, options.faults).map_err(StartError::Folder)?;
+    let lock = folder.lock(options.lock_wait).map_err(StartError::Locked)?;
+    let database = options
+        .database
+        .unwrap_or_else(|| options.root.join("boxyard.db"));
+    let meta = open_database(&database, &options.commit_faults)?;
+    Ok(Registry {
+        folder,
+        meta,
+        generation: 0,
+        settings: options.settings,
+        sessions: Sessions::default(),
+        known: Known::default(),
+        turns: Turns::default(),
+        projector: Handle::new(),
+        changes: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+        background: TaskTracker::new(),
+        _lock: lock,
+    })
+}
+
+/// Opens the database; a corrupt one is moved aside, because all it holds can be read from the tree again.
+fn open_database(path: &Path, faults: &Arc<dyn CommitFaults>) -> Result<Meta, StartError> {
+    match Meta::open(path, Arc::clone(faults)) {
+        Err(OpenError::Corrupt { .. }) => {
+            let aside = move_aside(path).during("move a corrupt database aside")?;
+            tracing::error!(
+                path = %path.display(),
+                aside = %aside.display(),
+                "the database is corrupt: it was moved aside and is rebuilt from the folder"
+            );
+            Meta::open(path, Arc::clone(faults)).map_err(StartError::Database)
+        }
+        opened => opened.map_err(StartError::Database),
+    }
+}
+
+fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let aside = (1..)
+        .map(|number| suffixed(path, &format!(".corrupt-{number}")))
+        .find(|aside| !aside.exists())
+        .expect("some number is free");
+    for suffix in ["", "-wal", "-shm"] {
+        let from = suffixed(path, suffix);
+        if from.exists() {
+            std::fs::rename(&from, suffixed(&aside, suffix))?;
+        }
+    }
+    Ok(aside)
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
