@@ -8,8 +8,24 @@
 //! Digests and names are strings here, made without the code under test, so that a test can send a wrong one and so
 //! that a mistake in that code cannot hide itself.
 
-mod forgetful;
-mod noise;
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "everything here fails its test by a panic"
+)]
 
+mod actor;
+mod digest;
+mod forgetful;
+pub mod http;
+mod image;
+mod noise;
+mod patience;
+mod server;
+
+pub use actor::{Client, Pulled, Reply, Upload, Way};
+pub use digest::{sha256, sha256_of, sha512};
 pub use forgetful::{Disk, Loss};
+pub use image::{Blob, Image, Index, Tar, hello_program, media_type};
 pub use noise::Noise;
+pub use patience::eventually;
+pub use server::{Refusal, Setup, TestServer, binary};

@@ -1,0 +1,341 @@
+//! The built binary, serving.
+
+mod log;
+mod port;
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http::{Connection, Request};
+use crate::patience::{eventually, within};
+use log::Log;
+use port::Port;
+
+/// How long an orderly stop may take.
+const STOP: Duration = Duration::from_mins(1);
+
+/// How the server of a test differs from the usual one.
+#[derive(Debug)]
+pub struct Setup {
+    root: Option<PathBuf>,
+    config: Value,
+    environment: Vec<(String, String)>,
+    allowed: Vec<String>,
+}
+
+/// A running server, on a port and by default on a folder of its own.
+///
+/// Dropping it kills it, and fails the test when its log has an error that the test did not allow.
+#[derive(Debug)]
+pub struct TestServer {
+    child: Option<Child>,
+    environment: Vec<(String, String)>,
+    port: Port,
+    root: PathBuf,
+    config: PathBuf,
+    log: Log,
+    /// Holds configuration, log and, unless the test named another, the root.
+    _files: TempDir,
+}
+
+/// How a server ended that was not to start.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// All that it printed.
+    pub log: String,
+}
+
+impl Setup {
+    /// The usual server.
+    pub fn new() -> Self {
+        Self {
+            root: None,
+            config: json!({}),
+            environment: Vec::new(),
+            allowed: Vec::new(),
+        }
+    }
+
+    /// Serves this folder.
+    #[must_use]
+    pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = Some(root.into());
+        self
+    }
+
+    /// Merges this into the configuration.
+    #[must_use]
+    pub fn config(mut self, config: &Value) -> Self {
+        merge(&mut self.config, config);
+        self
+    }
+
+    /// Sets a variable of the server's environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Expects errors in the log that contain this text.
+    #[must_use]
+    pub fn allow_error(mut self, text: &str) -> Self {
+        self.allowed.push(text.to_owned());
+        self
+    }
+
+    /// Starts the server and waits until it answers.
+    #[track_caller]
+    pub fn start(self) -> TestServer {
+        let mut server = self.prepare();
+        server.start_again();
+        server
+    }
+
+    /// Starts a server that must refuse to serve, and waits until it has ended.
+    #[track_caller]
+    pub fn refuse(self) -> Refusal {
+        let mut server = self.prepare();
+        server.spawn();
+        let status = eventually("the server to refuse", || server.exit_status());
+        server.child = None;
+        server.log.allow("");
+        Refusal {
+            status,
+            log: server.log.text(),
+        }
+    }
+
+    fn prepare(self) -> TestServer {
+        let files = TempDir::with_prefix("boxyard-test-").expect("make a folder for the test");
+        let port = Port::reserve().expect("reserve a port");
+        let root = self.root.unwrap_or_else(|| files.path().join("registry"));
+        let config = files.path().join("config.yml");
+        let mut merged = json!({
+            "version": "0.1",
+            "storage": { "filesystem": { "rootdirectory": root }, "delete": { "enabled": true } },
+            "http": { "addr": port.address().to_string() },
+        });
+        merge(&mut merged, &self.config);
+        // JSON is YAML.
+        fs::write(&config, format!("{merged:#}\n")).expect("write the configuration");
+        TestServer {
+            child: None,
+            environment: self.environment,
+            port,
+            root,
+            config,
+            log: Log::new(files.path().join("server.log"), self.allowed),
+            _files: files,
+        }
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestServer {
+    /// Starts the usual server on an empty folder.
+    #[track_caller]
+    pub fn start() -> Self {
+        Setup::new().start()
+    }
+
+    /// Where it listens; the same after a restart.
+    pub fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    /// The folder it serves.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The configuration file, for commands beside `serve`.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// The number of its process.
+    #[track_caller]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
+    /// All that it printed, of every run.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Expects errors in the log that contain this text.
+    pub fn allow_error(&mut self, text: &str) {
+        self.log.allow(text);
+    }
+
+    /// Stops it as a service manager does, and fails when it does not end in order.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        let child = self.child.as_ref().expect("the server runs");
+        kill_process(Pid::from_child(child), Signal::TERM).expect("signal the server");
+        let Some(status) = within(STOP, || self.exit_status()) else {
+            self.fail("the server does not stop")
+        };
+        self.child = None;
+        if !status.success() {
+            self.fail(&format!("the server stopped with {status}"));
+        }
+        self.log.check();
+    }
+
+    /// Kills it, as a crash would.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("the server runs");
+        child.kill().expect("kill the server");
+        child.wait().expect("wait for the server");
+    }
+
+    /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill), and waits until it answers.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(self.child.is_none(), "the server runs");
+        self.spawn();
+        let address = self.address();
+        let ready = eventually("the server to answer", || match self.exit_status() {
+            Some(status) => Some(Err(status)),
+            None => answers(address).then_some(Ok(())),
+        });
+        if let Err(status) = ready {
+            self.child = None;
+            self.fail(&format!("the server ended with {status} before it served"));
+        }
+    }
+
+    /// Stops it in order and starts it again.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    fn spawn(&mut self) {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log.path())
+            .expect("open the log");
+        let mut command = Command::new(binary());
+        command
+            .arg("serve")
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("share the log"))
+            .stderr(log);
+        // Whoever runs the tests may have a registry configured for himself.
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("REGISTRY_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        self.child = Some(command.spawn().expect("run the server"));
+    }
+
+    fn exit_status(&mut self) -> Option<ExitStatus> {
+        let child = self.child.as_mut().expect("the server was spawned");
+        child.try_wait().expect("ask for the server's end")
+    }
+
+    #[track_caller]
+    fn fail(&self, why: &str) -> ! {
+        // The log itself is shown when the server is dropped.
+        panic!("{why}; its log is {}", self.log.path().display())
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+        if std::thread::panicking() {
+            self.log.show();
+        } else {
+            self.log.check();
+        }
+    }
+}
+
+/// Finds the built binary: `$BOXYARD_BIN`, or the one that lies beside the tests.
+#[track_caller]
+pub fn binary() -> PathBuf {
+    if let Some(path) = env::var_os("BOXYARD_BIN") {
+        return PathBuf::from(path);
+    }
+    let test = env::current_exe().expect("find the test's own file");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("tests lie in target/PROFILE/deps");
+    let path = profile.join("boxyard");
+    assert!(
+        path.exists(),
+        "there is no `{}`; build it with `cargo build -p boxyard_cli` (and `--release` for release tests), \
+         or name another in BOXYARD_BIN",
+        path.display()
+    );
+    path
+}
+
+/// Whether a server answers there and is done with starting.
+fn answers(address: SocketAddr) -> bool {
+    let mut request = Request::new("GET", "/v2/").header("Host", &address.to_string());
+    Connection::open(address)
+        .and_then(|mut connection| connection.send(&mut request))
+        .is_ok_and(|response| response.status < 500)
+}
+
+/// Puts `more` over `base`, key by key.
+fn merge(base: &mut Value, more: &Value) {
+    match (base, more) {
+        (Value::Object(base), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, more) => *base = more.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configuration_is_merged_key_by_key() {
+        let mut base = json!({"storage": {"delete": {"enabled": true}, "a": 1}, "b": 2});
+
+        merge(
+            &mut base,
+            &json!({"storage": {"delete": {"enabled": false}}, "c": [3]}),
+        );
+
+        assert_eq!(
+            base,
+            json!({"storage": {"delete": {"enabled": false}, "a": 1}, "b": 2, "c": [3]})
+        );
+    }
+}
