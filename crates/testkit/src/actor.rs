@@ -28,6 +28,7 @@ const ACCEPTED: [&str; 4] = [
 pub struct Client {
     address: SocketAddr,
     headers: Vec<(String, String)>,
+    way: Way,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -42,6 +43,7 @@ impl Client {
         Self {
             address,
             headers: Vec::new(),
+            way: Way::PostPut,
             idle: Mutex::default(),
         }
     }
@@ -50,6 +52,13 @@ impl Client {
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Pushes blobs this way, instead of by POST and PUT, which every registry knows.
+    #[must_use]
+    pub fn pushing_by(mut self, way: Way) -> Self {
+        self.way = way;
         self
     }
 

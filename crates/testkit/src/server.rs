@@ -6,6 +6,7 @@ mod port;
 use std::env;
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -25,6 +26,7 @@ const STOP: Duration = Duration::from_mins(1);
 /// How the server of a test differs from the usual one.
 #[derive(Debug)]
 pub struct Setup {
+    program: Option<PathBuf>,
     root: Option<PathBuf>,
     config: Value,
     environment: Vec<(String, String)>,
@@ -37,6 +39,8 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct TestServer {
     child: Option<Child>,
+    program: PathBuf,
+    is_foreign: bool,
     environment: Vec<(String, String)>,
     port: Port,
     root: PathBuf,
@@ -59,11 +63,19 @@ impl Setup {
     /// The usual server.
     pub fn new() -> Self {
         Self {
+            program: None,
             root: None,
             config: json!({}),
             environment: Vec::new(),
             allowed: Vec::new(),
         }
+    }
+
+    /// Runs another program that knows `serve CONFIG`, such as distribution's own; its errors fail no test.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self.allow_error("")
     }
 
     /// Serves this folder.
@@ -131,6 +143,8 @@ impl Setup {
         fs::write(&config, format!("{merged:#}\n")).expect("write the configuration");
         TestServer {
             child: None,
+            is_foreign: self.program.is_some(),
+            program: self.program.unwrap_or_else(binary),
             environment: self.environment,
             port,
             root,
@@ -194,7 +208,9 @@ impl TestServer {
             self.fail("the server does not stop")
         };
         self.child = None;
-        if !status.success() {
+        // Distribution has no orderly stop: the signal ends it.
+        let excused = self.is_foreign && status.signal() == Some(Signal::TERM.as_raw());
+        if !status.success() && !excused {
             self.fail(&format!("the server stopped with {status}"));
         }
         self.log.check();
@@ -237,7 +253,7 @@ impl TestServer {
             .append(true)
             .open(self.log.path())
             .expect("open the log");
-        let mut command = Command::new(binary());
+        let mut command = Command::new(&self.program);
         command
             .arg("serve")
             .arg(&self.config)

@@ -47,9 +47,9 @@ impl Upload {
 }
 
 impl Client {
-    /// Pushes a blob by one POST.
+    /// Pushes a blob in this client's way.
     pub fn push_blob(&self, repo: &str, blob: &Blob) -> Reply {
-        self.push_blob_by(Way::Post, repo, blob)
+        self.push_blob_by(self.way, repo, blob)
     }
 
     /// Pushes a blob in some way; stops at the first refusal.
