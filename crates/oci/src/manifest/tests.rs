@@ -845,6 +845,11 @@ fn what_could_not_be_pushed_is_adopted_with_every_digest_in_it() {
             vec!["Unknown? one"],
         ),
         ("{'digest':'#one'}", JSON, vec!["Unknown? one"]),
+        (
+            "{'schemaVersion':2,'mediaType':[@one],'manifests':[]}",
+            OCI_INDEX,
+            vec!["Unknown? one"],
+        ),
     ];
     for (template, expected_type, expected) in rows {
         let manifest = adopt(None, template);

@@ -130,10 +130,9 @@ fn check_type(
         media_type: media_type.clone(),
         field: field.name(),
     };
+    let declared = document.media_type()?;
     // Docker's types have to name themselves, unlike OCI's.
-    if [DOCKER_MANIFEST, DOCKER_LIST].contains(&media_type.as_str())
-        && document.media_type()?.is_none()
-    {
+    if [DOCKER_MANIFEST, DOCKER_LIST].contains(&media_type.as_str()) && declared.is_none() {
         return Err(missing(Field::MediaType));
     }
     match document.schema_version()? {
