@@ -204,7 +204,7 @@ impl Folder {
                 }
             }
         }
-        sync_absences(&inner.disk, &gone)
+        sync_absence(&inner.disk, gone.iter().map(PathBuf::as_path))
     }
 
     /// Answers what is gone and not yet durably so.
@@ -240,17 +240,3 @@ impl Folder {
         Ok(self.has_repository(tree, repo)? || has_link(&layout.layers(tree, repo), 2)?)
     }
 }
-
-/// Syncs each folder once that something is gone from.
-fn sync_absences(disk: &crate::disk::Disk, gone: &BTreeSet<PathBuf>) -> io::Result<()> {
-    let mut synced: BTreeSet<&Path> = BTreeSet::new();
-    for path in gone {
-        if synced.insert(path.parent().unwrap_or(path)) {
-            sync_absence(disk, path)?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests;

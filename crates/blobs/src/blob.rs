@@ -53,10 +53,15 @@ impl Folder {
         let inner = &self.inner;
         let folder = inner.layout.blob_folder(digest);
         let _claim = inner.claims.claim(digest);
+        if !look::is_folder(&folder)? {
+            // An earlier removal may have ended before its sync.
+            crate::remove::sync_absence(&inner.disk, [folder.as_path()])?;
+            return Ok(false);
+        }
         let existed = inner.disk.unlink(&inner.layout.blob(digest))?;
         self.remove_unfinished(&folder)?;
         if inner.disk.remove_folder(&folder)? {
-            crate::remove::sync_absence(&inner.disk, &folder)?;
+            crate::remove::sync_absence(&inner.disk, [folder.as_path()])?;
         } else {
             inner.disk.sync_folder(&folder)?;
         }

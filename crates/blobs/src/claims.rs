@@ -47,3 +47,37 @@ impl Drop for Claim<'_> {
         self.claims.released.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use boxyard_oci::Algorithm;
+
+    use super::*;
+
+    #[test]
+    fn only_claims_of_the_same_blob_wait_for_each_other() {
+        let (one, other) = (
+            Algorithm::Sha256.digest(b"1"),
+            Algorithm::Sha256.digest(b"2"),
+        );
+        let claims = Arc::new(Claims::default());
+        let released = Arc::new(AtomicBool::new(false));
+        let first = claims.claim(&one);
+        drop(claims.claim(&other));
+
+        let second = std::thread::spawn({
+            let (claims, released) = (claims.clone(), released.clone());
+            move || {
+                let _claim = claims.claim(&one);
+                assert!(released.load(Ordering::SeqCst));
+            }
+        });
+        released.store(true, Ordering::SeqCst);
+        drop(first);
+
+        second.join().unwrap();
+    }
+}

@@ -46,6 +46,11 @@ impl Fences {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Turn>> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }

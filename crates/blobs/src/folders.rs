@@ -45,24 +45,29 @@ impl Folders {
         }
     }
 
-    /// Makes `path` and what is missing above it, with no promise that it survives.
-    pub(crate) fn make(&self, disk: &Disk, path: &Path) -> io::Result<()> {
-        if look::is_folder(path)? {
-            return Ok(());
-        }
+    /// Makes a folder that was not there, and what is missing above it, with no promise that it survives.
+    pub(crate) fn make_new(&self, disk: &Disk, path: &Path) -> io::Result<()> {
         for _ in 0..MOST_RACES {
+            // Looked at first, because making a folder would follow a link on the way there.
+            self.make(disk, self.parent(path)?)?;
             match disk.create_folder(path) {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.make(disk, self.parent(path)?)?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    return folder_or_error(path, error);
-                }
-                Err(error) => return Err(error),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => return done,
             }
         }
         Err(lost_race(path))
+    }
+
+    fn make(&self, disk: &Disk, path: &Path) -> io::Result<()> {
+        if look::is_folder(path)? {
+            return Ok(());
+        }
+        match self.make_new(disk, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                folder_or_error(path, error)
+            }
+            done => done,
+        }
     }
 
     /// Makes `path` durably, then runs `act` in it; again if somebody removed the empty folder in between.

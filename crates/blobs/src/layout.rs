@@ -60,6 +60,12 @@ impl Layout {
         })
     }
 
+    /// The folders that are there as long as the process runs.
+    pub(crate) fn anchors(&self) -> Vec<PathBuf> {
+        let trees = [&self.blobs, &self.repositories, &self.own_repositories];
+        trees.into_iter().chain([&self.own]).cloned().collect()
+    }
+
     pub(crate) fn repositories(&self, tree: Tree) -> &Path {
         match tree {
             Tree::Distribution => &self.repositories,

@@ -103,3 +103,52 @@ fn read_holder(path: &Path) -> io::Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::NoFaults;
+
+    fn open(dir: &tempfile::TempDir) -> Folder {
+        Folder::open(dir.path(), Arc::new(NoFaults)).unwrap()
+    }
+
+    #[test]
+    fn a_second_lock_says_whose_the_first_one_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = open(&dir).lock(Duration::ZERO).unwrap();
+
+        let begun = Instant::now();
+        let error = open(&dir).lock(Duration::from_millis(50)).unwrap_err();
+
+        assert!(begun.elapsed() >= Duration::from_millis(50));
+        let process = format!("process {} on ", std::process::id());
+        assert!(matches!(&error, LockError::Held { holder } if holder.starts_with(&process)));
+        assert!(error.to_string().contains(&process), "{error}");
+    }
+
+    #[test]
+    fn a_lock_is_had_as_soon_as_the_first_one_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(&dir).lock(Duration::ZERO).unwrap();
+        let folder = open(&dir);
+
+        let second = std::thread::spawn(move || folder.lock(Duration::from_mins(10)));
+        drop(first);
+
+        assert!(second.join().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_lock_that_came_too_late_is_let_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(&dir).lock(Duration::ZERO).unwrap();
+        open(&dir).lock(Duration::from_millis(1)).unwrap_err();
+        drop(first);
+
+        assert!(open(&dir).lock(Duration::from_mins(10)).is_ok());
+    }
+}

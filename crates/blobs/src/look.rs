@@ -214,4 +214,90 @@ fn in_context(path: &Path, errno: Errno) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Whether a path can be opened at once, and whether by component.
+    fn openable(path: &Path, flags: OFlags) -> (bool, bool) {
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let resolve = ResolveFlags::NO_SYMLINKS;
+        let at_once = rustix::fs::openat2(CWD, path, flags, Mode::empty(), resolve);
+        (at_once.is_ok(), open_by_component(path, flags).is_ok())
+    }
+
+    fn tree_with_links() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("real/folder")).unwrap();
+        fs::write(root.join("real/folder/file"), b"bytes").unwrap();
+        symlink(root.join("real"), root.join("alias")).unwrap();
+        symlink(root.join("real/folder/file"), root.join("real/link")).unwrap();
+        dir
+    }
+
+    #[test]
+    fn opening_by_component_sees_what_opening_at_once_sees() {
+        let dir = tree_with_links();
+        let root = dir.path().canonicalize().unwrap();
+
+        for (path, is_file, is_folder) in [
+            ("real/folder/file", true, false),
+            ("real/folder", true, true),
+            ("real/link", false, false),
+            ("real/absent", false, false),
+            ("real/folder/file/below", false, false),
+            ("alias", false, false),
+            ("alias/folder/file", false, false),
+            ("", true, true),
+        ] {
+            let path = root.join(path);
+            let (file, folder) = (OFlags::RDONLY, OFlags::DIRECTORY);
+            assert_eq!(
+                openable(&path, file),
+                (is_file, is_file),
+                "{}",
+                path.display()
+            );
+            assert_eq!(
+                openable(&path, folder),
+                (is_folder, is_folder),
+                "{}",
+                path.display()
+            );
+        }
+        assert_eq!(openable(Path::new("/"), OFlags::DIRECTORY), (true, true));
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_their_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for name in ["b", "a-b", "a", "B", "a.b", "ä"] {
+            fs::write(root.join(name), b"").unwrap();
+        }
+
+        let found = entries(&root).unwrap();
+
+        let names: Vec<&str> = found
+            .iter()
+            .filter_map(|entry| entry.name.to_str())
+            .collect();
+        assert_eq!(names, ["B", "a", "a-b", "a.b", "b", "ä"]);
+        assert!(found.iter().all(|entry| entry.kind == Kind::File));
+        assert_eq!(entries(&root.join("absent")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_longer_file_than_allowed_is_told_by_one_byte_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap().join("file");
+        fs::write(&path, b"12345").unwrap();
+
+        assert_eq!(read_bounded(&path, 5).unwrap().unwrap(), b"12345");
+        assert_eq!(read_bounded(&path, 3).unwrap().unwrap(), b"1234");
+        assert_eq!(read_bounded(&path.with_extension("none"), 3).unwrap(), None);
+    }
+}

@@ -203,6 +203,3 @@ pub(crate) fn digest(algorithm: Algorithm, hex: &OsStr) -> Option<Digest> {
     let hex = hex.to_str()?;
     format!("{algorithm}:{hex}").parse().ok()
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::process::{getegid, geteuid};
@@ -70,20 +70,14 @@ impl Folder {
         for path in Layout::folders(root) {
             check_writable(&path).map_err(|source| refused(root, path, source))?;
         }
-        let anchors = vec![
-            layout.blobs.clone(),
-            layout.repositories(crate::Tree::Distribution).to_owned(),
-            layout.repositories(crate::Tree::Own).to_owned(),
-            layout.own.clone(),
-        ];
         Ok(Self {
             inner: Arc::new(Inner {
+                folders: Folders::new(layout.anchors()),
                 layout,
                 disk,
-                folders: Folders::new(anchors),
                 claims: Claims::default(),
                 fences: Arc::new(Fences::default()),
-                links: std::sync::Mutex::default(),
+                links: Mutex::default(),
             }),
         })
     }
@@ -140,5 +134,73 @@ fn refused(root: &Path, path: PathBuf, source: io::Error) -> OpenError {
             path: root.to_owned(),
             source,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::NoFaults;
+
+    #[test]
+    fn what_is_missing_is_made_and_what_is_there_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("not/there/yet");
+
+        let folder = Folder::open(&root, Arc::new(NoFaults)).unwrap();
+        fs::write(folder.own().join("keep"), b"").unwrap();
+        let again = Folder::open(&root, Arc::new(NoFaults)).unwrap();
+
+        assert!(root.join("docker/registry/v2/repositories").is_dir());
+        assert_eq!(again.own(), again.root().join("boxyard"));
+        assert!(again.own().join("keep").exists());
+        assert!(again.free().unwrap().bytes > 0);
+        assert!(again.free().unwrap().inodes > 0);
+    }
+
+    #[test]
+    fn a_refusal_says_which_folder_and_how_to_allow_it() {
+        let root = Path::new("/data");
+        let denied = io::ErrorKind::PermissionDenied.into();
+
+        let error = refused(root, root.join("boxyard"), denied);
+
+        let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`/data/boxyard` is not writable by user {user} (group {group}); \
+                 make it so with `chown -R {user}:{group} /data`"
+            )
+        );
+    }
+
+    #[test]
+    fn a_folder_that_the_user_may_not_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        Folder::open(dir.path(), Arc::new(NoFaults)).unwrap();
+        let blobs = dir.path().join("docker/registry/v2/blobs");
+        fs::set_permissions(&blobs, Permissions::from_mode(0o555)).unwrap();
+
+        let opened = Folder::open(dir.path(), Arc::new(NoFaults));
+
+        // To root every folder is writable.
+        let is_root = geteuid().is_root();
+        let is_refused =
+            matches!(opened, Err(OpenError::NotWritable { path, .. }) if path == blobs);
+        assert_eq!(is_refused, !is_root);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_no_storage() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("docker"), b"").unwrap();
+
+        let error = Folder::open(dir.path(), Arc::new(NoFaults)).unwrap_err();
+
+        assert!(matches!(error, OpenError::Unusable { .. }));
     }
 }

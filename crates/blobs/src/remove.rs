@@ -1,5 +1,6 @@
 //! Removing folders with all that is in them, without following links.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -29,14 +30,23 @@ pub(crate) fn remove_tree(disk: &Disk, folders: &Folders, path: &Path) -> io::Re
     Ok(true)
 }
 
-/// Makes the absence of `path` durable, by syncing the nearest folder above it that there is.
+/// Makes it durable that there is nothing at these paths, by syncing each nearest folder above them once.
 ///
 /// That is needed even if this call removed nothing: an earlier one may have ended before its sync.
-pub(crate) fn sync_absence(disk: &Disk, path: &Path) -> io::Result<()> {
-    for above in path.ancestors().skip(1) {
-        if look::is_folder(above)? {
-            return disk.sync_folder(above);
+pub(crate) fn sync_absence<'p>(
+    disk: &Disk,
+    paths: impl IntoIterator<Item = &'p Path>,
+) -> io::Result<()> {
+    let mut folders = BTreeSet::new();
+    for path in paths {
+        for above in path.ancestors().skip(1) {
+            if folders.contains(above) || look::is_folder(above)? {
+                folders.insert(above);
+                break;
+            }
         }
     }
-    Ok(())
+    folders
+        .into_iter()
+        .try_for_each(|folder| disk.sync_folder(folder))
 }

@@ -125,4 +125,67 @@ pub(crate) fn parse_started(text: &[u8]) -> Option<SystemTime> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_random_id_is_a_version_4_uuid_and_never_the_same() {
+        let ids: HashSet<UploadId> = (0..1000).map(|_| UploadId::random()).collect();
+
+        assert_eq!(ids.len(), 1000);
+        for id in ids {
+            assert_eq!(&id.as_str()[14..15], "4");
+            assert!("89ab".contains(&id.as_str()[19..20]));
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn an_id_that_could_name_another_path_is_none() {
+        for text in [
+            "",
+            "..",
+            "0fbfbd56-4d39-4e57-9b39-3d0b4a3f5c1",
+            "0fbfbd56-4d39-4e57-9b39-3d0b4a3f5c111",
+            "0FBFBD56-4d39-4e57-9b39-3d0b4a3f5c11",
+            "0fbfbd5634d3934e5739b3933d0b4a3f5c11",
+            "------------------------------------",
+            "../../../../../../../../../../../etc",
+            "0fbfbd56-4d39-4e57-9b39-3d0b4a3f5c1\0",
+        ] {
+            assert_eq!(text.parse::<UploadId>(), Err(UploadIdError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_sidecar_survives_and_a_damaged_one_is_an_empty_one() {
+        let sidecar = Sidecar {
+            owner: Some("alice \"quoted\"".to_owned()),
+            algorithm: Some(Algorithm::Sha512),
+        };
+
+        let json = sidecar.to_json().unwrap();
+
+        assert_eq!(Sidecar::from_json(&json), sidecar);
+        assert_eq!(Sidecar::from_json(&json[..9]), Sidecar::default());
+        assert_eq!(
+            Sidecar::from_json(b"{\"algorithm\":\"md5\"}"),
+            Sidecar::default()
+        );
+    }
+
+    #[test]
+    fn a_start_has_whole_seconds_and_is_read_with_any_offset() {
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_700);
+        let whole = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+
+        assert_eq!(started_text(noon).unwrap(), "2023-11-14T22:13:20Z");
+        assert_eq!(parse_started(b"2023-11-14T22:13:20Z"), Some(whole));
+        assert_eq!(parse_started(b"2023-11-14T20:13:20-02:00"), Some(whole));
+        assert_eq!(parse_started(b"yesterday"), None);
+        assert_eq!(parse_started(b"\xff"), None);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::disk::{Faults, Step};
@@ -78,37 +78,41 @@ impl Faults for Recorder {
 /// The disk is full: what needs room fails from one such step on, until there is room again.
 #[derive(Debug)]
 pub struct NoSpaceAt {
-    step: usize,
-    taken: AtomicUsize,
-    has_room: AtomicBool,
+    room: AtomicUsize,
 }
 
 impl NoSpaceAt {
     /// Lets `step` steps happen that need room.
     pub fn new(step: usize) -> Self {
         Self {
-            step,
-            taken: AtomicUsize::new(0),
-            has_room: AtomicBool::new(false),
+            room: AtomicUsize::new(step),
         }
+    }
+
+    /// Somebody has taken all that was left.
+    pub fn fill(&self) {
+        self.room.store(0, Ordering::SeqCst);
     }
 
     /// Somebody has made room.
     pub fn make_room(&self) {
-        self.has_room.store(true, Ordering::SeqCst);
+        self.room.store(usize::MAX, Ordering::SeqCst);
     }
 }
 
 impl Faults for NoSpaceAt {
     fn before(&self, step: Step, _path: &Path) -> io::Result<()> {
-        let needs_room = matches!(step, Step::CreateFile | Step::CreateFolder | Step::Write);
-        if !needs_room || self.has_room.load(Ordering::SeqCst) {
+        if !matches!(step, Step::CreateFile | Step::CreateFolder | Step::Write) {
             return Ok(());
         }
-        if self.taken.fetch_add(1, Ordering::SeqCst) < self.step {
-            return Ok(());
+        let take_one = |room: usize| room.checked_sub(1);
+        match self
+            .room
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one)
+        {
+            Ok(_) => Ok(()),
+            Err(_) => Err(rustix::io::Errno::NOSPC.into()),
         }
-        Err(rustix::io::Errno::NOSPC.into())
     }
 }
 

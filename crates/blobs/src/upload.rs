@@ -88,18 +88,22 @@ impl Folder {
         sidecar: &Sidecar,
         started: SystemTime,
     ) -> io::Result<Upload> {
-        let begun = self.create_session(repo, id, sidecar, started);
+        let inner = &self.inner;
+        inner
+            .folders
+            .make_new(&inner.disk, &inner.layout.upload(repo, id))?;
+        let begun = self.fill_session(repo, id, sidecar, started);
         let file = begun.inspect_err(|_| {
             // What is left is found by its age.
             let _ = self.cancel_upload(repo, id);
         })?;
         let hasher = sidecar.algorithm.unwrap_or(Algorithm::Sha256).hasher();
-        let fence = self.inner.fences.take(id);
+        let fence = inner.fences.take(id);
         Ok(self.upload(repo, fence, file, sidecar.clone(), (hasher, 0)))
     }
 
     /// The file of bytes comes last: a session without it does not exist.
-    fn create_session(
+    fn fill_session(
         &self,
         repo: &RepoName,
         id: &UploadId,
@@ -108,10 +112,9 @@ impl Folder {
     ) -> io::Result<File> {
         let disk = &self.inner.disk;
         let folder = self.inner.layout.upload(repo, id);
-        self.inner.folders.make(disk, &folder)?;
         let write = |name: &str, content: &[u8]| {
             let path = folder.join(name);
-            let file = disk.create_file_anew(&path)?;
+            let file = disk.create_file(&path)?;
             disk.write(&file, &path, content, 0)
         };
         write(STARTED, started_text(started)?.as_bytes())?;
@@ -191,6 +194,9 @@ impl Folder {
         let inner = &self.inner;
         let _nobody_writes = inner.fences.take(id);
         let folder = inner.layout.upload(repo, id);
+        if !look::is_folder(&folder)? {
+            return Ok(false);
+        }
         // Without its bytes the session is gone, whatever becomes of the rest.
         inner.disk.unlink(&folder.join(DATA))?;
         remove_tree(&inner.disk, &inner.folders, &folder)
@@ -359,7 +365,7 @@ impl Upload {
 
     /// Makes the bytes durable, once: after a failure the system may have dropped them and would report success.
     fn sync(&mut self) -> io::Result<()> {
-        if self.torn {
+        if self.len_on_disk()? > self.size {
             self.cut(self.size)?;
         }
         let writing = self.writing()?;
@@ -367,6 +373,16 @@ impl Upload {
         drop(writing);
         self.poisoned = synced.is_err();
         synced
+    }
+
+    /// The length of the file, which is never less than what was written unless somebody else cut it.
+    fn len_on_disk(&self) -> io::Result<u64> {
+        let metadata = self.file.metadata();
+        let len = metadata.and_then(|metadata| match metadata.len() {
+            len if len < self.size => Err(io::ErrorKind::UnexpectedEof.into()),
+            len => Ok(len),
+        });
+        len.map_err(|source| PathError::wrap("read", &self.path, source))
     }
 
     fn writing(&self) -> io::Result<crate::fence::Writing<'_>> {

@@ -1,0 +1,175 @@
+//! Full disks, failed syncs, and what goes on after them in the same process.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod support;
+
+use std::io;
+use std::sync::Arc;
+
+use boxyard_blobs::testing::{FailOnce, NoSpaceAt};
+use boxyard_blobs::{Folder, Link, Step, Tree, UploadFault};
+use support::{Storage, begin, content, digest, push, repo, tag};
+
+fn link_tag(folder: &Folder) -> io::Result<()> {
+    let (repo, tag, digest) = (&repo("a/b"), &tag("latest"), &digest(b"bytes"));
+    let mut batch = folder.batch();
+    batch.write_blob(digest, b"bytes".as_slice().into());
+    batch.write_link(Tree::Distribution, &Link::Revision { repo, digest }, digest);
+    batch.write_link(Tree::Distribution, &Link::TagCurrent { repo, tag }, digest);
+    batch.finish()
+}
+
+/// Runs an operation with room for so many steps, and again in the same process when there is room.
+fn fill_up_everywhere(operate: impl Fn(&Folder) -> io::Result<()>) {
+    for step in 0..100 {
+        let storage = Storage::new();
+        drop(storage.open());
+        let full = Arc::new(NoSpaceAt::new(step));
+        let folder = storage.open_with(full.clone()).unwrap();
+        let done = operate(&folder);
+        if done.is_ok() {
+            return;
+        }
+        assert_eq!(done.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        storage.assert_nothing_unfinished();
+
+        full.make_room();
+
+        operate(&folder).unwrap();
+        assert_eq!(content(&folder, &digest(b"bytes")).unwrap(), b"bytes");
+        storage.assert_nothing_unfinished();
+    }
+    panic!("the operation has an end");
+}
+
+#[test]
+fn a_full_disk_is_told_apart_and_writing_goes_on_when_there_is_room() {
+    fill_up_everywhere(|folder| folder.write_blob(&digest(b"bytes"), b"bytes"));
+    fill_up_everywhere(|folder| push(folder, &repo("a"), b"bytes"));
+    fill_up_everywhere(link_tag);
+}
+
+#[test]
+fn a_full_disk_lets_things_be_removed() {
+    let storage = Storage::new();
+    let folder = storage.open();
+    push(&folder, &repo("a/b"), b"bytes").unwrap();
+    link_tag(&folder).unwrap();
+
+    let full = storage.open_with(Arc::new(NoSpaceAt::new(0))).unwrap();
+    let mut batch = full.batch();
+    batch.remove_tag(Tree::Distribution, &repo("a/b"), &tag("latest"));
+    batch.remove_revision(Tree::Distribution, &repo("a/b"), &digest(b"bytes"));
+    batch.remove_repository_if_empty(Tree::Distribution, &repo("a/b"));
+    batch.finish().unwrap();
+
+    assert!(full.remove_blob(&digest(b"bytes")).unwrap());
+    assert_eq!(
+        full.repository_folders(Tree::Distribution, None, 9)
+            .unwrap(),
+        []
+    );
+}
+
+#[test]
+fn an_upload_goes_on_after_a_full_disk_where_it_was() {
+    let storage = Storage::new();
+    let full = Arc::new(NoSpaceAt::new(usize::MAX));
+    let folder = storage.open_with(full.clone()).unwrap();
+    let mut upload = begin(&folder, &repo("a")).unwrap();
+    upload.append(b"some ").unwrap();
+
+    full.fill();
+    let error = upload.append(b"bytes").unwrap_err();
+    full.make_room();
+    upload.append(b"bytes").unwrap();
+
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(upload.size(), 10);
+    let blob = digest(b"some bytes");
+    folder.promote(upload, &repo("a"), &blob).unwrap();
+    assert_eq!(content(&folder, &blob).unwrap(), b"some bytes");
+}
+
+#[test]
+fn any_failed_sync_fails_the_operation_and_a_repetition_makes_everything_anew() {
+    let operations: [fn(&Folder) -> io::Result<()>; 3] = [
+        |folder| folder.write_blob(&digest(b"bytes"), b"bytes"),
+        |folder| push(folder, &repo("a"), b"bytes"),
+        link_tag,
+    ];
+    for operate in operations {
+        for kind in [Step::SyncFile, Step::SyncFolder] {
+            let mut failures = 0;
+            for step in 0..100 {
+                let storage = Storage::new();
+                let failing = Arc::new(FailOnce::new(kind, step));
+                let Ok(folder) = storage.open_with(failing) else {
+                    continue;
+                };
+                if operate(&folder).is_ok() {
+                    break;
+                }
+                failures += 1;
+                operate(&folder).unwrap();
+                assert_eq!(content(&folder, &digest(b"bytes")).unwrap(), b"bytes");
+                storage.assert_nothing_unfinished();
+            }
+            assert!(failures > 0, "{kind:?} never failed");
+        }
+    }
+}
+
+#[test]
+fn a_folder_whose_entry_cannot_be_synced_is_taken_back() {
+    let storage = Storage::new();
+    drop(storage.open());
+    let opening = 100;
+    for step in 0..opening {
+        let failing = Arc::new(FailOnce::new(Step::SyncFolder, step));
+        let Ok(folder) = storage.open_with(failing) else {
+            continue;
+        };
+
+        folder.write_blob(&digest(b"bytes"), b"bytes").unwrap_err();
+
+        let blobs = storage.v2().join("blobs");
+        assert_eq!(blobs.read_dir().unwrap().count(), 0);
+        return;
+    }
+    panic!("opening has an end");
+}
+
+#[test]
+fn an_upload_whose_sync_failed_is_no_blob() {
+    let storage = Storage::new();
+    let failing = Arc::new(FailOnce::new(Step::SyncFile, 0));
+    let folder = storage.open_with(failing).unwrap();
+
+    push(&folder, &repo("a"), b"bytes").unwrap_err();
+
+    assert_eq!(folder.blob_size(&digest(b"bytes")).unwrap(), None);
+    assert_eq!(folder.intents().unwrap(), []);
+}
+
+#[test]
+fn an_upload_that_could_not_be_cut_refuses_everything() {
+    let storage = Storage::new();
+    let failing = Arc::new(FailOnce::new(Step::Truncate, 0));
+    let folder = storage.open_with(failing).unwrap();
+    let mut upload = begin(&folder, &repo("a")).unwrap();
+    upload.append(b"bytes").unwrap();
+
+    upload.rewind().unwrap_err();
+
+    let poisoned = Some(UploadFault::Poisoned);
+    assert_eq!(
+        UploadFault::of(&upload.append(b"bytes").unwrap_err()),
+        poisoned
+    );
+    assert_eq!(UploadFault::of(&upload.rewind().unwrap_err()), poisoned);
+    let error = folder
+        .promote(upload, &repo("a"), &digest(b"bytes"))
+        .unwrap_err();
+    assert_eq!(UploadFault::of(&error), poisoned);
+}
