@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, Row, types::Type};
 
 use crate::{
-    Finding, Meta, MetaError, column, findings,
+    Finding, Meta, MetaError, column, digests, findings,
     projections::{self, Key},
     repositories::{self, Repository},
     statements::Statements,
@@ -14,8 +14,8 @@ use crate::{
 
 /// Whether a blob's content can be served.
 ///
-/// Stored as 1 and 2. A bad blob becomes present by a push of its digest; no blob leaves these
-/// states yet.
+/// Stored as 1 and 2; 0 is a digest that is only named. A bad blob becomes present by a push of
+/// its digest; no blob leaves these states yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlobState {
     /// Its content is there.
@@ -32,10 +32,11 @@ impl BlobState {
         }
     }
 
-    fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Self>> {
         match row.get(index)? {
-            1 => Ok(Self::Present),
-            2 => Ok(Self::Bad),
+            0 => Ok(None),
+            1 => Ok(Some(Self::Present)),
+            2 => Ok(Some(Self::Bad)),
             _ => Err(column::malformed(index, Type::Integer, "state of a blob")),
         }
     }
@@ -84,12 +85,13 @@ impl Meta {
     ) -> Result<(), MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
         self.write(move |tx| {
-            verify(tx, &digest, size)?;
+            let blob = verify(tx, &digest, size)?;
             if let Some(bytes) = bytes {
-                keep_bytes(tx, &digest, &bytes)?;
+                keep_bytes(tx, blob, &bytes)?;
+                projections::queue_blob(tx, &digest)?;
             }
             let repository = repositories::ensure(tx, &repo)?;
-            hold(tx, &repository, &digest, &digest)
+            hold(tx, &repository, &digest, blob, blob)
         })
         .await
     }
@@ -103,11 +105,17 @@ impl Meta {
     ) -> Result<bool, MetaError> {
         let (repo, alias, target) = (repo.clone(), *alias, *target);
         self.write(move |tx| {
-            if row(tx, &target)?.is_none() {
+            let Some(Known {
+                id: target,
+                state: Some(_),
+                ..
+            }) = known(tx, &target)?
+            else {
                 return Ok(false);
-            }
+            };
             let repository = repositories::ensure(tx, &repo)?;
-            hold(tx, &repository, &alias, &target)?;
+            let name = digests::number(tx, &alias)?;
+            hold(tx, &repository, &alias, name, target)?;
             Ok(true)
         })
         .await
@@ -121,18 +129,17 @@ impl Meta {
     ) -> Result<Option<HeldBlob>, MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
         self.read(move |db| {
-            let sql = "SELECT b.size, b.state, w.bytes, h.target
+            let sql = "SELECT b.size, b.state, w.bytes, b.digest
                        FROM repositories r
-                       JOIN repository_blobs h ON h.repository_id = r.id
-                       JOIN blobs b ON b.digest = h.target
-                       LEFT JOIN blob_bytes w ON w.digest = h.target
-                       WHERE r.name = $1 AND h.digest = $2";
-            db.one(sql, (repo.as_str(), digest.to_bytes()), |row| {
-                Ok(HeldBlob {
-                    row: BlobRow::read(row)?,
-                    target: column::digest(row, 3)?,
-                })
-            })
+                       JOIN blobs n
+                       JOIN repository_blobs h ON h.repository_id = r.id AND h.blob_id = n.id
+                       JOIN blobs b ON b.id = h.target_id
+                       LEFT JOIN blob_bytes w ON w.blob_id = h.target_id
+                       WHERE r.name = $1 AND n.digest = $2";
+            let held = db.one(sql, (repo.as_str(), digest.to_bytes()), |row| {
+                Ok((BlobRow::read(row)?, column::digest(row, 3)?))
+            })?;
+            Ok(held.and_then(|(row, target)| Some(HeldBlob { row: row?, target })))
         })
         .await
     }
@@ -140,11 +147,16 @@ impl Meta {
     /// The blob with this digest, whoever holds it.
     pub async fn blob_anywhere(&self, digest: &Digest) -> Result<Option<BlobRow>, MetaError> {
         let digest = *digest;
-        self.read(move |db| row(db, &digest)).await
+        self.read(move |db| {
+            let sql = "SELECT b.size, b.state, w.bytes FROM blobs b
+                       LEFT JOIN blob_bytes w ON w.blob_id = b.id WHERE b.digest = $1";
+            Ok(db.one(sql, [digest.to_bytes()], BlobRow::read)?.flatten())
+        })
+        .await
     }
 
-    /// The repositories that hold `digest`, in the order in which they came to be, after the
-    /// one named `after`.
+    /// The repositories that hold something under the name `digest`, in the order in which they
+    /// came to be, after the one named `after`.
     pub async fn holders(
         &self,
         digest: &Digest,
@@ -153,15 +165,14 @@ impl Meta {
     ) -> Result<Vec<RepoName>, MetaError> {
         let (digest, after) = (*digest, after.cloned());
         self.read(move |db| {
-            let after = after
-                .map(|name| repositories::find(db, &name))
-                .transpose()?
-                .flatten();
-            let after = after.map_or(0, |repository| repository.id);
+            let after = after.map(|name| repositories::find(db, &name));
+            let after = after.transpose()?.flatten();
             let sql = "SELECT r.name FROM repository_blobs h
                        JOIN repositories r ON r.id = h.repository_id
-                       WHERE h.digest = $1 AND h.repository_id > $2
+                       WHERE h.blob_id = (SELECT id FROM blobs WHERE digest = $1)
+                       AND h.repository_id > $2
                        ORDER BY h.repository_id LIMIT $3";
+            let after = after.map_or(0, |repository| repository.id);
             let params = (digest.to_bytes(), after, column::limit(limit));
             db.all(sql, params, |row| column::repo(row, 0))
         })
@@ -181,11 +192,14 @@ impl Meta {
             let Some(from) = repositories::find(tx, &from)? else {
                 return Ok(None);
             };
-            let Some((target, size)) = present(tx, from.id, &digest)? else {
+            let Some(held) = held(tx, from.id, &digest)? else {
+                return Ok(None);
+            };
+            let Some(size) = held.size else {
                 return Ok(None);
             };
             let to = repositories::ensure(tx, &to)?;
-            hold(tx, &to, &digest, &target)?;
+            hold(tx, &to, &digest, held.name, held.target)?;
             Ok(Some(size))
         })
         .await
@@ -197,10 +211,12 @@ impl Meta {
     pub async fn mark_blob_bad(&self, digest: &Digest, finding: &Finding) -> Result<(), MetaError> {
         let (digest, finding) = (*digest, finding.clone());
         self.write(move |tx| {
-            if waiting(tx, &digest)?.is_some() {
-                return Ok(());
+            if let Some(blob) = known(tx, &digest)?.filter(|blob| blob.state.is_some()) {
+                if waiting(tx, &digest)?.is_some() {
+                    return Ok(());
+                }
+                set_state(tx, blob.id, BlobState::Bad)?;
             }
-            set_state(tx, &digest, BlobState::Bad)?;
             findings::record(tx, &finding)
         })
         .await
@@ -217,39 +233,39 @@ impl Meta {
             let Some(repository) = repositories::find(tx, &repo)? else {
                 return Ok(DeleteBlob::NotFound);
             };
-            if link(tx, repository.id, &digest)?.is_none() {
+            let Some(Held { name, .. }) = held(tx, repository.id, &digest)? else {
                 return Ok(DeleteBlob::NotFound);
-            }
-            if let Some(manifest) = naming(tx, &repository, &digest)? {
+            };
+            if let Some(manifest) = naming(tx, &repository, name)? {
                 return Ok(DeleteBlob::NamedBy(manifest));
             }
-            release(tx, &repository, &digest)?;
+            release(tx, &repository, name)?;
             projections::queue(tx, &repository, Key::layer(&repository, &digest))?;
             Ok(DeleteBlob::Deleted)
         })
         .await
     }
 
-    /// The names under which `repo` holds blobs, after `after`, each with the blob's size or
-    /// `None` where it is bad.
+    /// The names under which `repo` holds blobs, each with the blob's size or `None` where it
+    /// is bad; in a stable order, after `after`.
     pub async fn all_layers(
         &self,
         repo: &RepoName,
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<Vec<(Digest, Option<u64>)>, MetaError> {
-        let after = after.map(Digest::to_bytes).unwrap_or_default();
-        let repo = repo.clone();
+        let (repo, after) = (repo.clone(), after.copied());
         self.read(move |db| {
-            let sql = "SELECT b.size, b.state, h.digest FROM repository_blobs h
-                       JOIN blobs b ON b.digest = h.target
+            let sql = "SELECT n.digest, b.size, b.state FROM repository_blobs h
+                       JOIN blobs n ON n.id = h.blob_id JOIN blobs b ON b.id = h.target_id
                        WHERE h.repository_id = (SELECT id FROM repositories WHERE name = $1)
-                       AND h.digest > $2 ORDER BY h.digest LIMIT $3";
-            let params = (repo.as_str(), after, column::limit(limit));
+                       AND h.blob_id > $2 ORDER BY h.blob_id LIMIT $3";
+            let position = digests::position(db, after.as_ref())?;
+            let params = (repo.as_str(), position, column::limit(limit));
             db.all(sql, params, |row| {
-                let present = BlobState::read(row, 1)? == BlobState::Present;
-                let size = column::size(row, 0)?;
-                Ok((column::digest(row, 2)?, present.then_some(size)))
+                let present = BlobState::read(row, 2)? == Some(BlobState::Present);
+                let size = column::size(row, 1)?;
+                Ok((column::digest(row, 0)?, present.then_some(size)))
             })
         })
         .await
@@ -257,27 +273,66 @@ impl Meta {
 }
 
 impl BlobRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let bytes = column::optional_bytes(row, 2)?;
-        Ok(Self {
-            size: column::size(row, 0)?,
-            state: BlobState::read(row, 1)?,
-            bytes,
-        })
+    /// The blob of a row, unless its digest is only named.
+    fn read(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        let Some(state) = BlobState::read(row, 1)? else {
+            return Ok(None);
+        };
+        let (size, bytes) = (column::size(row, 0)?, column::optional_bytes(row, 2)?);
+        Ok(Some(Self { size, state, bytes }))
     }
 }
 
-/// What `repository` holds under the name `digest` and can serve: its own digest and size.
-pub(crate) fn present(
+/// What `blobs` says of a digest.
+pub(crate) struct Known {
+    pub(crate) id: i64,
+    pub(crate) size: u64,
+    /// `None` for a digest that is only named.
+    pub(crate) state: Option<BlobState>,
+    /// Whether this registry has hashed it.
+    pub(crate) verified: bool,
+}
+
+pub(crate) fn known(db: &Connection, digest: &Digest) -> rusqlite::Result<Option<Known>> {
+    let sql = "SELECT id, size, state, verified FROM blobs WHERE digest = $1";
+    db.one(sql, [digest.to_bytes()], |row| {
+        Ok(Known {
+            id: row.get(0)?,
+            size: column::size(row, 1)?,
+            state: BlobState::read(row, 2)?,
+            verified: row.get(3)?,
+        })
+    })
+}
+
+/// What a repository holds under a name.
+pub(crate) struct Held {
+    /// The number of the name.
+    pub(crate) name: i64,
+    /// The number of the blob, which is another one for an alias.
+    pub(crate) target: i64,
+    /// The blob's size, unless it is bad.
+    pub(crate) size: Option<u64>,
+}
+
+/// What `repository` holds under the name `digest`.
+pub(crate) fn held(
     db: &Connection,
     repository: i64,
     digest: &Digest,
-) -> rusqlite::Result<Option<(Digest, u64)>> {
-    let sql = "SELECT h.target, b.size FROM repository_blobs h JOIN blobs b ON b.digest = h.target
-               WHERE h.repository_id = $1 AND h.digest = $2 AND b.state = $3";
-    let params = (repository, digest.to_bytes(), BlobState::Present.stored());
-    db.one(sql, params, |row| {
-        Ok((column::digest(row, 0)?, column::size(row, 1)?))
+) -> rusqlite::Result<Option<Held>> {
+    let sql = "SELECT h.blob_id, h.target_id, b.size, b.state FROM blobs n
+               JOIN repository_blobs h ON h.blob_id = n.id
+               JOIN blobs b ON b.id = h.target_id
+               WHERE h.repository_id = $1 AND n.digest = $2";
+    db.one(sql, (repository, digest.to_bytes()), |row| {
+        let present = BlobState::read(row, 3)? == Some(BlobState::Present);
+        let size = column::size(row, 2)?;
+        Ok(Held {
+            name: row.get(0)?,
+            target: row.get(1)?,
+            size: present.then_some(size),
+        })
     })
 }
 
@@ -287,134 +342,127 @@ pub(crate) fn link(
     repository: i64,
     digest: &Digest,
 ) -> rusqlite::Result<Option<Digest>> {
-    let sql = "SELECT target FROM repository_blobs WHERE repository_id = $1 AND digest = $2";
-    db.one(sql, (repository, digest.to_bytes()), |row| {
-        column::digest(row, 0)
-    })
+    match held(db, repository, digest)? {
+        Some(held) => digests::digest(db, held.target),
+        None => Ok(None),
+    }
 }
 
-/// Lets `repository` hold `target` under the name `digest`, and queues the link.
+/// Lets `repository` hold `target` under the name `digest`, whose number is `name`, and queues
+/// the link.
 pub(crate) fn hold(
     tx: &Write<'_>,
     repository: &Repository,
     digest: &Digest,
-    target: &Digest,
+    name: i64,
+    target: i64,
 ) -> rusqlite::Result<()> {
     let key = Key::layer(repository, digest);
-    if set_link(tx, repository, digest, target)? {
+    if set_link(tx, repository, name, target)? {
         projections::queue(tx, repository, key)
     } else {
         projections::queue_again(tx, repository, key)
     }
 }
 
-/// Sets what the link of `digest` says; whether that is new. The caller knows the tree has it.
+/// Sets what `repository` holds under the name `name`; whether that is new.
 pub(crate) fn set_link(
     tx: &Write<'_>,
     repository: &Repository,
-    digest: &Digest,
-    target: &Digest,
+    name: i64,
+    target: i64,
 ) -> rusqlite::Result<bool> {
-    let sql = "INSERT INTO repository_blobs (repository_id, digest, target) VALUES ($1, $2, $3)
-               ON CONFLICT (repository_id, digest) DO UPDATE SET target = excluded.target
-               WHERE target <> excluded.target";
-    Ok(tx.change(sql, (repository.id, digest.to_bytes(), target.to_bytes()))? > 0)
+    let sql = "INSERT INTO repository_blobs (repository_id, blob_id, target_id)
+               VALUES ($1, $2, $3)
+               ON CONFLICT (repository_id, blob_id) DO UPDATE SET target_id = excluded.target_id
+               WHERE target_id <> excluded.target_id";
+    Ok(tx.change(sql, (repository.id, name, target))? > 0)
 }
 
-/// Lets `repository` hold nothing under the name `digest`. The blob itself stays.
-pub(crate) fn release(
+/// Lets `repository` hold nothing under the name `name`. The blob itself stays.
+pub(crate) fn release(tx: &Write<'_>, repository: &Repository, name: i64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM repository_blobs WHERE repository_id = $1 AND blob_id = $2";
+    tx.change(sql, (repository.id, name)).map(drop)
+}
+
+/// Records a blob of `size` bytes that was not there before; its number.
+pub(crate) fn add(
     tx: &Write<'_>,
-    repository: &Repository,
     digest: &Digest,
-) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM repository_blobs WHERE repository_id = $1 AND digest = $2";
-    tx.change(sql, (repository.id, digest.to_bytes())).map(drop)
-}
-
-/// What the tree says of a blob's file when nothing better is known.
-pub(crate) fn adopt(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Result<()> {
+    size: u64,
+    verified: bool,
+) -> rusqlite::Result<i64> {
     let sql = "INSERT INTO blobs (digest, size, state, verified, state_since)
-               VALUES ($1, $2, $3, 0, $4)
-               ON CONFLICT (digest) DO UPDATE SET size = excluded.size
-               WHERE verified = 0 AND size <> excluded.size";
-    let state = BlobState::Present.stored();
-    tx.change(
-        sql,
-        (digest.to_bytes(), column::integer(size), state, tx.now),
-    )
-    .map(drop)
+               VALUES ($1, $2, $3, $4, $5)";
+    let (size, state) = (column::integer(size), BlobState::Present.stored());
+    tx.insert(sql, (digest.to_bytes(), size, state, verified, tx.now))
 }
 
-pub(crate) fn set_state(tx: &Write<'_>, digest: &Digest, state: BlobState) -> rusqlite::Result<()> {
-    let sql = "UPDATE blobs SET state = $1, state_since = $2 WHERE digest = $3 AND state <> $1";
-    tx.change(sql, (state.stored(), tx.now, digest.to_bytes()))
+/// Records that a blob is present with `size` bytes, whatever was known of it.
+pub(crate) fn set_present(
+    tx: &Write<'_>,
+    blob: i64,
+    size: u64,
+    verified: bool,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE blobs SET size = $1, state = $2, verified = $3, state_since = $4
+               WHERE id = $5";
+    let (size, state) = (column::integer(size), BlobState::Present.stored());
+    tx.change(sql, (size, state, verified, tx.now, blob))
         .map(drop)
+}
+
+pub(crate) fn set_state(tx: &Write<'_>, blob: i64, state: BlobState) -> rusqlite::Result<()> {
+    let sql = "UPDATE blobs SET state = $1, state_since = $2 WHERE id = $3 AND state <> $1";
+    tx.change(sql, (state.stored(), tx.now, blob)).map(drop)
 }
 
 /// The bytes of `digest` that wait for their file.
 pub(crate) fn waiting(db: &Connection, digest: &Digest) -> rusqlite::Result<Option<Bytes>> {
-    let sql = "SELECT bytes FROM blob_bytes WHERE digest = $1";
+    let sql = "SELECT bytes FROM blob_bytes
+               WHERE blob_id = (SELECT id FROM blobs WHERE digest = $1)";
     db.one(sql, [digest.to_bytes()], |row| column::bytes(row, 0))
 }
 
 /// Forgets the bytes of `digest`, now that its file is synced.
 pub(crate) fn drop_bytes(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()> {
-    tx.change(
-        "DELETE FROM blob_bytes WHERE digest = $1",
-        [digest.to_bytes()],
-    )
-    .map(drop)
+    let sql = "DELETE FROM blob_bytes WHERE blob_id = (SELECT id FROM blobs WHERE digest = $1)";
+    tx.change(sql, [digest.to_bytes()]).map(drop)
 }
 
-/// The blob with this digest, whoever holds it.
-pub(crate) fn row(db: &Connection, digest: &Digest) -> rusqlite::Result<Option<BlobRow>> {
-    let sql = "SELECT b.size, b.state, w.bytes FROM blobs b
-               LEFT JOIN blob_bytes w ON w.digest = b.digest WHERE b.digest = $1";
-    db.one(sql, [digest.to_bytes()], BlobRow::read)
-}
-
-/// Records that the content of `digest` was hashed and has `size` bytes.
-fn verify(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Result<()> {
-    let bad = "SELECT 1 FROM blobs WHERE digest = $1 AND state = $2";
-    let params = (digest.to_bytes(), BlobState::Bad.stored());
-    if tx.one(bad, params, |_| Ok(()))?.is_some() {
+/// Records that the content of `digest` was hashed and has `size` bytes; its number.
+fn verify(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Result<i64> {
+    let Some(blob) = known(tx, digest)? else {
+        return add(tx, digest, size, true);
+    };
+    if blob.state == Some(BlobState::Bad) {
         findings::resolve(tx, &digest.to_string())?;
     }
-    let sql = "INSERT INTO blobs (digest, size, state, verified, state_since)
-               VALUES ($1, $2, $3, 1, $4)
-               ON CONFLICT (digest) DO UPDATE SET
-                   size = excluded.size, state = excluded.state, verified = 1,
-                   state_since = excluded.state_since
-               WHERE verified = 0 OR state <> excluded.state OR size <> excluded.size";
-    let state = BlobState::Present.stored();
-    tx.change(
-        sql,
-        (digest.to_bytes(), column::integer(size), state, tx.now),
-    )
-    .map(drop)
+    if !blob.verified || blob.size != size || blob.state != Some(BlobState::Present) {
+        set_present(tx, blob.id, size, true)?;
+    }
+    Ok(blob.id)
 }
 
 /// Keeps `bytes` until the projection has made a file of them.
-fn keep_bytes(tx: &Write<'_>, digest: &Digest, bytes: &Bytes) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO blob_bytes (digest, bytes) VALUES ($1, $2)
-               ON CONFLICT (digest) DO NOTHING";
-    tx.change(sql, (digest.to_bytes(), bytes.as_ref()))?;
-    projections::queue_blob(tx, digest)
+fn keep_bytes(tx: &Write<'_>, blob: i64, bytes: &Bytes) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO blob_bytes (blob_id, bytes) VALUES ($1, $2)
+               ON CONFLICT (blob_id) DO NOTHING";
+    tx.change(sql, (blob, bytes.as_ref())).map(drop)
 }
 
-/// A manifest of `repository` that needs `digest`, by this name or by one that is its alias.
+/// A manifest of `repository` that needs `blob`, by this name or by one that is its alias.
 /// A subject is not needed: a referrer outlives it.
-fn naming(
-    tx: &Write<'_>,
-    repository: &Repository,
-    digest: &Digest,
-) -> rusqlite::Result<Option<Digest>> {
-    let sql = "SELECT m.digest FROM edges e JOIN manifests m ON m.id = e.manifest_id
-               WHERE e.repository_id = $1 AND e.digest IN (
+fn naming(tx: &Write<'_>, repository: &Repository, blob: i64) -> rusqlite::Result<Option<Digest>> {
+    let sql = "SELECT n.digest FROM edges e
+               JOIN manifests m ON m.id = e.manifest_id
+               JOIN blobs n ON n.id = m.blob_id
+               WHERE e.repository_id = $1 AND e.blob_id IN (
                    SELECT $2
-                   UNION
-                   SELECT digest FROM repository_blobs WHERE target = $2 AND repository_id = $1
+                   UNION ALL
+                   SELECT blob_id FROM repository_blobs
+                   WHERE target_id = $2 AND repository_id = $1 AND target_id <> blob_id
                ) AND e.kind <> $3 LIMIT 1";
-    let params = (repository.id, digest.to_bytes(), EdgeKind::Subject.as_u8());
+    let params = (repository.id, blob, EdgeKind::Subject.as_u8());
     tx.one(sql, params, |row| column::digest(row, 0))
 }

@@ -14,14 +14,7 @@ struct Malformed {
 }
 
 pub(crate) fn digest(row: &Row<'_>, index: usize) -> rusqlite::Result<Digest> {
-    optional_digest(row, index)?.ok_or_else(|| malformed(index, Type::Blob, "digest"))
-}
-
-pub(crate) fn optional_digest(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Digest>> {
-    match row.get_ref(index)?.as_blob_or_null()? {
-        None => Ok(None),
-        Some(bytes) => stored_digest(bytes, index).map(Some),
-    }
+    stored_digest(row.get_ref(index)?.as_blob()?, index)
 }
 
 /// The digest that `bytes` of column `index` are.

@@ -9,6 +9,7 @@ mod checkpoints;
 mod clock;
 mod column;
 mod connection;
+mod digests;
 mod error;
 mod faults;
 mod findings;
@@ -44,7 +45,6 @@ pub use crate::{
     faults::{CommitFaults, NoFaults},
     findings::{Finding, FindingKind, StoredFinding},
     manifests::{Commit, CommitManifest, StoredManifest, TagLookup},
-    pending::QueuedTag,
     projections::{Owner, TagTarget, Wanted, WantedState},
     reconcile::{LayerInTree, Reconcile, Reconciled},
     referrers::StoredReferrer,

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 use crate::{
     Meta, MetaError, blobs,
     clock::Timestamp,
-    column,
+    column, digests,
     projections::{self, Key},
     repositories::{self, Repository},
     statements::Statements,
@@ -80,11 +80,11 @@ impl Meta {
     ) -> Result<Option<StoredManifest>, MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
         self.read(move |db| {
-            let sql = "SELECT m.digest, m.media_type, p.payload, m.schema1, m.expressible
-                       FROM repositories r
-                       JOIN manifests m ON m.repository_id = r.id
+            let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible
+                       FROM repositories r JOIN blobs n
+                       JOIN manifests m ON m.repository_id = r.id AND m.blob_id = n.id
                        JOIN manifest_payloads p ON p.manifest_id = m.id
-                       WHERE r.name = $1 AND m.digest = $2";
+                       WHERE r.name = $1 AND n.digest = $2";
             db.one(
                 sql,
                 (repo.as_str(), digest.to_bytes()),
@@ -102,10 +102,12 @@ impl Meta {
     ) -> Result<TagLookup, MetaError> {
         let (repo, tag) = (repo.clone(), tag.clone());
         self.read(move |db| {
-            let sql = "SELECT m.digest, m.media_type, p.payload, m.schema1, m.expressible, t.digest
+            let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible
                        FROM repositories r
                        JOIN tags t ON t.repository_id = r.id
-                       LEFT JOIN manifests m ON m.repository_id = r.id AND m.digest = t.digest
+                       JOIN blobs n ON n.id = t.blob_id
+                       LEFT JOIN manifests m
+                           ON m.repository_id = r.id AND m.blob_id = t.blob_id
                        LEFT JOIN manifest_payloads p ON p.manifest_id = m.id
                        WHERE r.name = $1 AND t.name = $2";
             let found = db.one(sql, (repo.as_str(), tag.as_str()), TagLookup::read)?;
@@ -137,20 +139,20 @@ impl Meta {
         .await
     }
 
-    /// The digests of the manifests of `repo`, after `after`.
+    /// The digests of the manifests of `repo`, in a stable order, after `after`.
     pub async fn all_revisions(
         &self,
         repo: &RepoName,
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<Vec<Digest>, MetaError> {
-        let after = after.map(Digest::to_bytes).unwrap_or_default();
-        let repo = repo.clone();
+        let (repo, after) = (repo.clone(), after.copied());
         self.read(move |db| {
-            let sql = "SELECT digest FROM manifests
-                       WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
-                       AND digest > $2 ORDER BY digest LIMIT $3";
-            let params = (repo.as_str(), after, column::limit(limit));
+            let sql = "SELECT n.digest FROM manifests m JOIN blobs n ON n.id = m.blob_id
+                       WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1)
+                       AND m.blob_id > $2 ORDER BY m.blob_id LIMIT $3";
+            let position = digests::position(db, after.as_ref())?;
+            let params = (repo.as_str(), position, column::limit(limit));
             db.all(sql, params, |row| column::digest(row, 0))
         })
         .await
@@ -171,9 +173,10 @@ impl StoredManifest {
 
 impl TagLookup {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(match column::optional_digest(row, 0)? {
+        let media_type: Option<String> = row.get(1)?;
+        Ok(match media_type {
             Some(_) => Self::Found(StoredManifest::read(row)?),
-            None => Self::Dangling(column::digest(row, 5)?),
+            None => Self::Dangling(column::digest(row, 0)?),
         })
     }
 }
@@ -184,9 +187,10 @@ pub(crate) fn stored(
     repository: i64,
     digest: &Digest,
 ) -> rusqlite::Result<Option<StoredManifest>> {
-    let sql = "SELECT m.digest, m.media_type, p.payload, m.schema1, m.expressible
-               FROM manifests m JOIN manifest_payloads p ON p.manifest_id = m.id
-               WHERE m.repository_id = $1 AND m.digest = $2";
+    let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible
+               FROM blobs n JOIN manifests m ON m.blob_id = n.id
+               JOIN manifest_payloads p ON p.manifest_id = m.id
+               WHERE m.repository_id = $1 AND n.digest = $2";
     db.one(sql, (repository, digest.to_bytes()), StoredManifest::read)
 }
 
@@ -196,7 +200,8 @@ pub(crate) fn expressible(
     repository: i64,
     digest: &Digest,
 ) -> rusqlite::Result<Option<bool>> {
-    let sql = "SELECT expressible FROM manifests WHERE repository_id = $1 AND digest = $2";
+    let sql = "SELECT m.expressible FROM blobs n JOIN manifests m ON m.blob_id = n.id
+               WHERE m.repository_id = $1 AND n.digest = $2";
     db.one(sql, (repository, digest.to_bytes()), |row| row.get(0))
 }
 
@@ -209,39 +214,71 @@ pub(crate) fn store(
     manifest: &Manifest,
     time: Timestamp,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO manifests (repository_id, digest, media_type, schema1, expressible,
-                   size, subject, artifact_type, created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-               ON CONFLICT (repository_id, digest) DO UPDATE SET
-                   media_type = excluded.media_type, schema1 = excluded.schema1,
-                   expressible = excluded.expressible, subject = excluded.subject,
-                   artifact_type = excluded.artifact_type
-               WHERE media_type <> excluded.media_type
-               RETURNING id";
+    let blob = digests::number(tx, &manifest.digest())?;
+    let sql = "SELECT id, media_type = $1 FROM manifests WHERE repository_id = $2 AND blob_id = $3";
+    let params = (manifest.media_type().as_str(), repository.id, blob);
+    let manifest_id = match tx.one(sql, params, |row| Ok((row.get(0)?, row.get(1)?)))? {
+        Some((_, true)) => return Ok(()),
+        Some((id, false)) => {
+            update(tx, id, manifest)?;
+            id
+        }
+        None => insert(tx, repository, blob, manifest, time)?,
+    };
+    let mut edges = manifest.edges().iter();
+    edges.try_for_each(|edge| add_edge(tx, repository, manifest_id, edge))
+}
+
+fn insert(
+    tx: &Write<'_>,
+    repository: &Repository,
+    blob: i64,
+    manifest: &Manifest,
+    time: Timestamp,
+) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO manifests (repository_id, blob_id, media_type, schema1, expressible,
+                   size, subject_id, artifact_type, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let params = (
         repository.id,
-        manifest.digest().to_bytes(),
+        blob,
         manifest.media_type().as_str(),
         manifest.kind() == Kind::Schema1,
         manifest.distribution_expresses(),
         column::integer(manifest.payload().len() as u64),
-        manifest.subject().map(|subject| subject.to_bytes()),
+        subject(tx, manifest)?,
         manifest.artifact_type(),
         time,
     );
-    // No row comes back for what is there unchanged.
-    let Some(id) = tx.one(sql, params, |row| row.get(0))? else {
-        return Ok(());
-    };
-    let sql = "INSERT INTO manifest_payloads (manifest_id, payload) VALUES ($1, $2)
-               ON CONFLICT (manifest_id) DO NOTHING";
-    if tx.change(sql, (id, manifest.payload().as_ref()))? == 0 {
-        tx.change("DELETE FROM edges WHERE manifest_id = $1", [id])?;
-    }
+    let id = tx.insert(sql, params)?;
+    let payload = "INSERT INTO manifest_payloads (manifest_id, payload) VALUES ($1, $2)";
+    tx.change(payload, (id, manifest.payload().as_ref()))?;
+    Ok(id)
+}
+
+/// Replaces what was read out of the payload under another media type.
+fn update(tx: &Write<'_>, id: i64, manifest: &Manifest) -> rusqlite::Result<()> {
+    let sql = "UPDATE manifests SET media_type = $1, schema1 = $2, expressible = $3,
+                   subject_id = $4, artifact_type = $5
+               WHERE id = $6";
+    let params = (
+        manifest.media_type().as_str(),
+        manifest.kind() == Kind::Schema1,
+        manifest.distribution_expresses(),
+        subject(tx, manifest)?,
+        manifest.artifact_type(),
+        id,
+    );
+    tx.change(sql, params)?;
+    tx.change("DELETE FROM edges WHERE manifest_id = $1", [id])
+        .map(drop)
+}
+
+fn subject(tx: &Write<'_>, manifest: &Manifest) -> rusqlite::Result<Option<i64>> {
     manifest
-        .edges()
-        .iter()
-        .try_for_each(|edge| add_edge(tx, repository, id, edge))
+        .subject()
+        .map(|subject| digests::number(tx, &subject))
+        .transpose()
 }
 
 /// Removes the manifest `digest` with its edges; whether there was one. Its tags stay.
@@ -250,7 +287,8 @@ pub(crate) fn remove(
     repository: &Repository,
     digest: &Digest,
 ) -> rusqlite::Result<bool> {
-    let sql = "DELETE FROM manifests WHERE repository_id = $1 AND digest = $2 RETURNING id";
+    let sql = "DELETE FROM manifests WHERE repository_id = $1
+               AND blob_id = (SELECT id FROM blobs WHERE digest = $2) RETURNING id";
     let id: Option<i64> = tx.one(sql, (repository.id, digest.to_bytes()), |row| row.get(0))?;
     let Some(id) = id else { return Ok(false) };
     tx.change("DELETE FROM manifest_payloads WHERE manifest_id = $1", [id])?;
@@ -313,7 +351,8 @@ fn is_held(tx: &Write<'_>, repository: &Repository, edge: &Edge) -> rusqlite::Re
     if edge.kind == EdgeKind::Child && expressible(tx, repository.id, &edge.digest)?.is_some() {
         return Ok(true);
     }
-    Ok(blobs::present(tx, repository.id, &edge.digest)?.is_some())
+    let held = blobs::held(tx, repository.id, &edge.digest)?;
+    Ok(held.is_some_and(|held| held.size.is_some()))
 }
 
 /// Lets `repository` hold also the blobs behind the aliases that `manifest` names, so that they
@@ -324,11 +363,14 @@ fn hold_targets(
     manifest: &Manifest,
 ) -> rusqlite::Result<()> {
     for edge in manifest.edges() {
-        let target = blobs::link(tx, repository.id, &edge.digest)?;
-        if let Some(target) = target.filter(|target| *target != edge.digest)
-            && blobs::link(tx, repository.id, &target)?.is_none()
+        let Some(alias) = blobs::held(tx, repository.id, &edge.digest)? else {
+            continue;
+        };
+        if alias.target != alias.name
+            && let Some(target) = digests::digest(tx, alias.target)?
+            && blobs::held(tx, repository.id, &target)?.is_none()
         {
-            blobs::hold(tx, repository, &target, &target)?;
+            blobs::hold(tx, repository, &target, alias.target, alias.target)?;
         }
     }
     Ok(())
@@ -340,14 +382,14 @@ fn add_edge(
     manifest: i64,
     edge: &Edge,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO edges (manifest_id, kind, digest, repository_id, size)
+    let sql = "INSERT INTO edges (manifest_id, kind, blob_id, repository_id, size)
                VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (manifest_id, kind, digest) DO NOTHING";
+               ON CONFLICT (manifest_id, kind, blob_id) DO NOTHING";
     let size = edge.size.map(column::integer);
     let params = (
         manifest,
         edge.kind.as_u8(),
-        edge.digest.to_bytes(),
+        digests::number(tx, &edge.digest)?,
         repository.id,
         size,
     );

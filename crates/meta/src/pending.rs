@@ -1,57 +1,28 @@
 //! What waits for the tree, as those need it who compare the two.
 
-use std::time::SystemTime;
-
 use boxyard_oci::{Digest, RepoName, Tag};
-use rusqlite::Row;
 
-use crate::{
-    Meta, MetaError, blobs::BlobState, clock::Timestamp, column, projections::TAG,
-    statements::Statements,
-};
-
-/// A tag whose link waits to be written or removed.
-#[derive(Clone, Debug)]
-pub struct QueuedTag {
-    /// Its repository.
-    pub repo: RepoName,
-    /// The tag.
-    pub tag: Tag,
-    /// What it names now; `None` if it was deleted.
-    pub digest: Option<Digest>,
-    /// Its place in the queue.
-    pub sequence: i64,
-    /// Since when it waits.
-    pub queued_at: SystemTime,
-}
+use crate::{Meta, MetaError, blobs::BlobState, column, projections::TAG, statements::Statements};
 
 impl Meta {
-    /// The tags that wait for the tree, in the order of the queue after `after`.
-    pub async fn queued_tags(&self, after: i64, limit: usize) -> Result<Vec<QueuedTag>, MetaError> {
-        self.read(move |db| {
-            let sql = "SELECT r.name, p.name, t.digest, p.sequence, p.queued_at
-                       FROM projections p
-                       JOIN repositories r ON r.id = p.repository_id
-                       LEFT JOIN tags t ON t.repository_id = p.repository_id
-                            AND t.name = CAST(p.name AS TEXT)
-                       WHERE p.sequence > $1 AND p.kind = $2
-                       ORDER BY p.sequence LIMIT $3";
-            db.all(sql, (after, TAG, column::limit(limit)), queued_tag)
-        })
-        .await
-    }
-
     /// The tags of `repo` that a client has changed in this run before the tree was compared, and whether each is there now.
     pub async fn pending_tags(&self, repo: &RepoName) -> Result<Vec<(Tag, bool)>, MetaError> {
         let repo = repo.clone();
         self.read(move |db| {
-            let sql = "SELECT d.name, t.digest IS NOT NULL
+            let sql = "SELECT d.name, t.blob_id IS NOT NULL
                        FROM repositories r
-                       JOIN (SELECT repository_id, kind, name FROM projections
-                             UNION SELECT repository_id, kind, name FROM touched) d
-                            ON d.repository_id = r.id
+                       JOIN projections d ON d.repository_id = r.id
                        LEFT JOIN tags t ON t.repository_id = r.id AND t.name = CAST(d.name AS TEXT)
-                       WHERE r.name = $1 AND d.kind = $2";
+                       WHERE r.name = $1 AND d.kind = $2
+                       UNION ALL
+                       SELECT d.name, t.blob_id IS NOT NULL
+                       FROM repositories r
+                       JOIN touched d ON d.repository_id = r.id
+                       LEFT JOIN tags t ON t.repository_id = r.id AND t.name = CAST(d.name AS TEXT)
+                       WHERE r.name = $1 AND d.kind = $2 AND NOT EXISTS (
+                           SELECT 1 FROM projections p
+                           WHERE p.repository_id = r.id AND p.kind = d.kind AND p.name = d.name
+                       )";
             db.all(sql, (repo.as_str(), TAG), |row| {
                 let name = row.get_ref(0)?.as_blob()?;
                 Ok((column::stored_tag(name, 0)?, row.get(1)?))
@@ -91,7 +62,8 @@ impl Meta {
         let (repo, digest) = (repo.clone(), *digest);
         self.read(move |db| {
             let sql = "SELECT 1 FROM repositories r JOIN manifests m ON m.repository_id = r.id
-                       WHERE r.name = $1 AND m.digest = $2";
+                       JOIN blobs n ON n.id = m.blob_id
+                       WHERE r.name = $1 AND n.digest = $2";
             Ok(db
                 .one(sql, (repo.as_str(), digest.to_bytes()), |_| Ok(()))?
                 .is_some())
@@ -104,7 +76,10 @@ impl Meta {
         let digest = *digest;
         self.write(move |tx| {
             let sql = "INSERT INTO blobs (digest, size, state, verified, state_since)
-                       VALUES ($1, $2, $3, 0, $4) ON CONFLICT (digest) DO NOTHING";
+                       VALUES ($1, $2, $3, 0, $4)
+                       ON CONFLICT (digest) DO UPDATE SET size = excluded.size,
+                           state = excluded.state, state_since = excluded.state_since
+                       WHERE blobs.state = 0";
             let state = BlobState::Present.stored();
             let params = (digest.to_bytes(), column::integer(size), state, tx.now);
             tx.change(sql, params).map(drop)
@@ -120,17 +95,4 @@ impl Meta {
         })
         .await
     }
-}
-
-fn queued_tag(row: &Row<'_>) -> rusqlite::Result<QueuedTag> {
-    let digest: Option<Vec<u8>> = row.get(2)?;
-    Ok(QueuedTag {
-        repo: column::repo(row, 0)?,
-        tag: column::stored_tag(row.get_ref(1)?.as_blob()?, 1)?,
-        digest: digest
-            .map(|bytes| column::stored_digest(&bytes, 2))
-            .transpose()?,
-        sequence: row.get(3)?,
-        queued_at: row.get::<_, Timestamp>(4)?.system(),
-    })
 }

@@ -262,6 +262,12 @@ impl Doubts {
     }
 }
 
+/// The largest number in the queue.
+pub(crate) fn last_sequence(db: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT COALESCE(MAX(sequence), 0) FROM projections";
+    Ok(db.one(sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
 fn touch(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result<()> {
     if repository.complete {
         return Ok(());
@@ -279,10 +285,9 @@ fn insert_missing(tx: &Write<'_>, key: Key) -> rusqlite::Result<()> {
 }
 
 fn insert(tx: &Write<'_>, sql: &str, key: Key) -> rusqlite::Result<()> {
-    let next = "UPDATE projection_sequence SET value = value + 1 WHERE id = 1 RETURNING value";
-    let sequence: i64 = tx.prepare_cached(next)?.query_row([], |row| row.get(0))?;
-    tx.change(sql, (key.repository, key.kind, key.name, sequence, tx.now))
-        .map(drop)
+    let sequence = tx.next_sequence();
+    let params = (key.repository, key.kind, key.name, sequence, tx.now);
+    tx.change(sql, params).map(drop)
 }
 
 fn end(tx: &Write<'_>, owner: &Owner, sequence: i64) -> rusqlite::Result<()> {

@@ -11,12 +11,11 @@ use rusqlite::Connection;
 
 use crate::{
     FindingKind, Meta, MetaError,
-    blobs::{self, BlobState},
+    blobs::{self, BlobState, Known},
     clock::Timestamp,
-    findings, manifests,
+    digests, findings, manifests,
     projections::{Doubts, Key},
     repositories::{self, Repository},
-    statements::Statements,
     tags,
     writer::Write,
 };
@@ -45,8 +44,8 @@ pub enum Reconcile {
         digest: Digest,
         /// Whether it was in these tables.
         seen: bool,
-        /// What the tree holds. Boxed: it is much larger than what the other kinds carry.
-        tree: Option<Box<Manifest>>,
+        /// What the tree holds.
+        tree: Option<Manifest>,
         /// When its link was written.
         modified: Option<SystemTime>,
     },
@@ -224,7 +223,7 @@ impl Batch<'_> {
                 tree,
                 modified,
                 ..
-            } => at.revision(tx, digest, *seen, tree.as_deref(), time(tx, *modified)),
+            } => at.revision(tx, digest, *seen, tree.as_ref(), time(tx, *modified)),
             Reconcile::Layer {
                 digest, seen, tree, ..
             } => at.layer(tx, digest, *seen, *tree),
@@ -317,16 +316,24 @@ impl Current {
         seen: Option<u64>,
         tree: Option<LayerInTree>,
     ) -> rusqlite::Result<Outcome> {
-        if layer_size(tx, self.row.id, digest)? != seen {
+        let held = blobs::held(tx, self.row.id, digest)?;
+        if held.as_ref().and_then(|held| held.size) != seen {
             return Ok(Outcome::Skipped);
         }
         let Some(LayerInTree { target, size }) = tree else {
-            blobs::release(tx, &self.row, digest)?;
+            if let Some(held) = held {
+                blobs::release(tx, &self.row, held.name)?;
+            }
             return Ok(Outcome::Applied);
         };
-        blobs::adopt(tx, &target, size)?;
-        blobs::set_link(tx, &self.row, digest, &target)?;
-        judge(tx, &target, size)
+        let (blob, outcome) = adopt(tx, &target, size)?;
+        let name = if target == *digest {
+            blob
+        } else {
+            digests::number(tx, digest)?
+        };
+        blobs::set_link(tx, &self.row, name, blob)?;
+        Ok(outcome)
     }
 }
 
@@ -346,26 +353,39 @@ impl Reconcile {
     }
 }
 
-/// Compares the file of `target`, which has `size` bytes, with what is known of the blob.
+/// Takes in that the file of `digest` has `size` bytes; the blob's number.
 ///
 /// A size that was hashed cannot change, so another one is damage; the right one again is a
 /// repair by another program, unless it was the content that was found wrong.
-fn judge(tx: &Write<'_>, target: &Digest, size: u64) -> rusqlite::Result<Outcome> {
-    let Some(row) = blobs::row(tx, target)? else {
-        return Ok(Outcome::Applied);
+fn adopt(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Result<(i64, Outcome)> {
+    let Some(blob) = blobs::known(tx, digest)? else {
+        return Ok((blobs::add(tx, digest, size, false)?, Outcome::Applied));
     };
-    if row.size != size && row.bytes.is_none() {
-        blobs::set_state(tx, target, BlobState::Bad)?;
-        return Ok(Outcome::Damaged(*target));
+    let outcome = if blob.size == size || !blob.verified {
+        accept(tx, digest, size, &blob)?;
+        Outcome::Applied
+    } else if blobs::waiting(tx, digest)?.is_some() {
+        // The file is not written yet, or not again.
+        Outcome::Applied
+    } else {
+        blobs::set_state(tx, blob.id, BlobState::Bad)?;
+        Outcome::Damaged(*digest)
+    };
+    Ok((blob.id, outcome))
+}
+
+fn accept(tx: &Write<'_>, digest: &Digest, size: u64, blob: &Known) -> rusqlite::Result<()> {
+    if blob.state == Some(BlobState::Present) && blob.size == size {
+        return Ok(());
     }
-    if row.state == BlobState::Bad {
-        let subject = target.to_string();
-        if !findings::is_open(tx, FindingKind::BlobDamaged, &subject)? {
-            blobs::set_state(tx, target, BlobState::Present)?;
-            findings::resolve(tx, &subject)?;
+    if blob.state == Some(BlobState::Bad) {
+        let subject = digest.to_string();
+        if findings::is_open(tx, FindingKind::BlobDamaged, &subject)? {
+            return Ok(());
         }
+        findings::resolve(tx, &subject)?;
     }
-    Ok(Outcome::Applied)
+    blobs::set_present(tx, blob.id, size, blob.verified)
 }
 
 fn time(tx: &Write<'_>, modified: Option<SystemTime>) -> Timestamp {
@@ -373,12 +393,9 @@ fn time(tx: &Write<'_>, modified: Option<SystemTime>) -> Timestamp {
 }
 
 fn has_revision(db: &Connection, repository: i64, digest: &Digest) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM manifests WHERE repository_id = $1 AND digest = $2";
-    Ok(db
-        .one(sql, (repository, digest.to_bytes()), |_| Ok(()))?
-        .is_some())
+    Ok(manifests::expressible(db, repository, digest)?.is_some())
 }
 
 fn layer_size(db: &Connection, repository: i64, digest: &Digest) -> rusqlite::Result<Option<u64>> {
-    Ok(blobs::present(db, repository, digest)?.map(|(_, size)| size))
+    Ok(blobs::held(db, repository, digest)?.and_then(|held| held.size))
 }

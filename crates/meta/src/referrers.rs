@@ -4,7 +4,7 @@ use boxyard_oci::{Digest, MediaType, RepoName};
 use bytes::Bytes;
 use rusqlite::{Connection, Row};
 
-use crate::{Meta, MetaError, column, statements::Statements};
+use crate::{Meta, MetaError, column, digests, statements::Statements};
 
 /// A manifest that refers to a subject, with what its descriptor needs.
 #[derive(Clone, Debug)]
@@ -25,12 +25,12 @@ pub struct StoredReferrer {
 struct Page {
     repository: String,
     subject: Vec<u8>,
-    after: Vec<u8>,
+    after: i64,
     limit: i64,
 }
 
 impl Meta {
-    /// The manifests of `repo` whose subject is `subject`, in the order of their digests after
+    /// The manifests of `repo` whose subject is `subject`, in a stable order after
     /// `after`; only those of `artifact_type` if it is given.
     pub async fn referrers(
         &self,
@@ -40,26 +40,31 @@ impl Meta {
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<Vec<StoredReferrer>, MetaError> {
-        let page = Page {
-            repository: repo.as_str().to_owned(),
-            subject: subject.to_bytes(),
-            after: after.map(Digest::to_bytes).unwrap_or_default(),
-            limit: column::limit(limit),
-        };
+        let (repo, subject, after) = (repo.clone(), *subject, after.copied());
         let artifact_type = artifact_type.map(str::to_owned);
-        self.read(move |db| match artifact_type {
-            Some(artifact_type) => of_type(db, &page, &artifact_type),
-            None => of_any_type(db, &page),
+        self.read(move |db| {
+            let page = Page {
+                repository: repo.as_str().to_owned(),
+                subject: subject.to_bytes(),
+                after: digests::position(db, after.as_ref())?,
+                limit: column::limit(limit),
+            };
+            match artifact_type {
+                Some(artifact_type) => of_type(db, &page, &artifact_type),
+                None => of_any_type(db, &page),
+            }
         })
         .await
     }
 }
 
 fn of_any_type(db: &Connection, page: &Page) -> rusqlite::Result<Vec<StoredReferrer>> {
-    let sql = "SELECT m.digest, m.media_type, m.size, m.artifact_type, p.payload
-               FROM manifests m JOIN manifest_payloads p ON p.manifest_id = m.id
+    let sql = "SELECT n.digest, m.media_type, m.size, m.artifact_type, p.payload
+               FROM manifests m JOIN blobs n ON n.id = m.blob_id
+               JOIN manifest_payloads p ON p.manifest_id = m.id
                WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1)
-               AND m.subject = $2 AND m.digest > $3 ORDER BY m.digest LIMIT $4";
+               AND m.subject_id = (SELECT id FROM blobs WHERE digest = $2)
+               AND m.blob_id > $3 ORDER BY m.blob_id LIMIT $4";
     db.all(
         sql,
         (&page.repository, &page.subject, &page.after, page.limit),
@@ -72,11 +77,13 @@ fn of_type(
     page: &Page,
     artifact_type: &str,
 ) -> rusqlite::Result<Vec<StoredReferrer>> {
-    let sql = "SELECT m.digest, m.media_type, m.size, m.artifact_type, p.payload
-               FROM manifests m JOIN manifest_payloads p ON p.manifest_id = m.id
+    let sql = "SELECT n.digest, m.media_type, m.size, m.artifact_type, p.payload
+               FROM manifests m JOIN blobs n ON n.id = m.blob_id
+               JOIN manifest_payloads p ON p.manifest_id = m.id
                WHERE m.repository_id = (SELECT id FROM repositories WHERE name = $1)
-               AND m.subject = $2 AND m.artifact_type = $3 AND m.digest > $4
-               ORDER BY m.digest LIMIT $5";
+               AND m.subject_id = (SELECT id FROM blobs WHERE digest = $2)
+               AND m.artifact_type = $3 AND m.blob_id > $4
+               ORDER BY m.blob_id LIMIT $5";
     let params = (
         &page.repository,
         &page.subject,

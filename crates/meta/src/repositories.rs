@@ -118,11 +118,15 @@ pub(crate) fn ensure(tx: &Write<'_>, name: &RepoName) -> rusqlite::Result<Reposi
     if let Some(repository) = find(tx, name)? {
         return Ok(repository);
     }
-    let sql = "INSERT INTO repositories (name) VALUES ($1)
-               ON CONFLICT (name) DO UPDATE SET name = excluded.name
-               RETURNING id, listed, 0";
-    tx.prepare_cached(sql)?
-        .query_row([name.as_str()], Repository::read)
+    let id = tx.insert(
+        "INSERT INTO repositories (name) VALUES ($1)",
+        [name.as_str()],
+    )?;
+    Ok(Repository {
+        id,
+        listed: false,
+        complete: false,
+    })
 }
 
 /// Shows `repository` in the catalog, now that it has a manifest or a tag.

@@ -1,7 +1,5 @@
 //! Runs of the server: how the last one ended, and the number of this one.
 
-use rusqlite::Row;
-
 use crate::{Meta, MetaError, column, statements::Statements};
 
 /// One run of a server on this database.
@@ -22,10 +20,10 @@ impl Meta {
             })?;
             // Another program may have changed the tree since, so the tree may be right again.
             tx.change("DELETE FROM touched", [])?;
-            let sql = "UPDATE run SET generation = generation + 1, running = 1 WHERE id = 1
-                       RETURNING generation";
-            let generation = |row: &Row<'_>| column::size(row, 0);
-            let generation = tx.prepare_cached(sql)?.query_row([], generation)?;
+            let begin = "UPDATE run SET generation = generation + 1, running = 1 WHERE id = 1";
+            tx.change(begin, [])?;
+            let sql = "SELECT generation FROM run WHERE id = 1";
+            let generation = tx.one(sql, [], |row| column::size(row, 0))?.unwrap_or(0);
             Ok(Run {
                 generation,
                 clean: clean.unwrap_or(true),

@@ -2,13 +2,18 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
-/// The three ways in which this crate runs SQL.
+/// The ways in which this crate runs SQL.
 ///
 /// Statements are prepared once per connection. Their parameters are `$1`, `$2`, … in the order
 /// of their first use, which both engines number alike.
 pub(crate) trait Statements {
     /// Runs a change and counts the rows it touched.
     fn change(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize>;
+
+    /// Inserts a row and answers the number that the engine gave it.
+    ///
+    /// The engine would copy aside what `RETURNING` might have to undo, for each row.
+    fn insert(&self, sql: &str, params: impl Params) -> rusqlite::Result<i64>;
 
     /// The first row, if there is one.
     fn one<T>(
@@ -30,6 +35,11 @@ pub(crate) trait Statements {
 impl Statements for Connection {
     fn change(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
         prepare(self, sql)?.execute(params)
+    }
+
+    fn insert(&self, sql: &str, params: impl Params) -> rusqlite::Result<i64> {
+        self.change(sql, params)?;
+        Ok(self.last_insert_rowid())
     }
 
     fn one<T>(

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use crate::{
     Meta, MetaError,
     clock::Timestamp,
-    column,
+    column, digests,
     projections::{self, Key},
     repositories::{self, Repository},
     statements::Statements,
@@ -18,8 +18,9 @@ impl Meta {
     pub async fn tag(&self, repo: &RepoName, tag: &Tag) -> Result<Option<Digest>, MetaError> {
         let (repo, tag) = (repo.clone(), tag.clone());
         self.read(move |db| {
-            let sql = "SELECT t.digest FROM repositories r
+            let sql = "SELECT n.digest FROM repositories r
                        JOIN tags t ON t.repository_id = r.id
+                       JOIN blobs n ON n.id = t.blob_id
                        WHERE r.name = $1 AND t.name = $2";
             db.one(sql, (repo.as_str(), tag.as_str()), |row| {
                 column::digest(row, 0)
@@ -56,9 +57,9 @@ impl Meta {
         let after = after.map(|tag| tag.as_str().to_owned()).unwrap_or_default();
         let repo = repo.clone();
         self.read(move |db| {
-            let sql = "SELECT name, digest FROM tags
-                       WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
-                       AND name > $2 ORDER BY name LIMIT $3";
+            let sql = "SELECT t.name, n.digest FROM tags t JOIN blobs n ON n.id = t.blob_id
+                       WHERE t.repository_id = (SELECT id FROM repositories WHERE name = $1)
+                       AND t.name > $2 ORDER BY t.name LIMIT $3";
             let params = (repo.as_str(), after, column::limit(limit));
             db.all(sql, params, |row| {
                 Ok((column::tag(row, 0)?, column::digest(row, 1)?))
@@ -91,7 +92,8 @@ pub(crate) fn target(
     repository: i64,
     tag: &Tag,
 ) -> rusqlite::Result<Option<Digest>> {
-    let sql = "SELECT digest FROM tags WHERE repository_id = $1 AND name = $2";
+    let sql = "SELECT n.digest FROM tags t JOIN blobs n ON n.id = t.blob_id
+               WHERE t.repository_id = $1 AND t.name = $2";
     db.one(sql, (repository, tag.as_str()), |row| {
         column::digest(row, 0)
     })
@@ -105,11 +107,12 @@ pub(crate) fn set(
     digest: &Digest,
     time: Timestamp,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO tags (repository_id, name, digest, created_at, updated_at)
+    let sql = "INSERT INTO tags (repository_id, name, blob_id, created_at, updated_at)
                VALUES ($1, $2, $3, $4, $4)
                ON CONFLICT (repository_id, name)
-               DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at";
-    tx.change(sql, (repository.id, tag.as_str(), digest.to_bytes(), time))
+               DO UPDATE SET blob_id = excluded.blob_id, updated_at = excluded.updated_at";
+    let blob = digests::number(tx, digest)?;
+    tx.change(sql, (repository.id, tag.as_str(), blob, time))
         .map(drop)
 }
 
@@ -125,7 +128,8 @@ pub(crate) fn naming(
     repository: &Repository,
     digest: &Digest,
 ) -> rusqlite::Result<Vec<Tag>> {
-    let sql = "SELECT name FROM tags WHERE repository_id = $1 AND digest = $2 ORDER BY name";
+    let sql = "SELECT name FROM tags WHERE repository_id = $1
+               AND blob_id = (SELECT id FROM blobs WHERE digest = $2) ORDER BY name";
     tx.all(sql, (repository.id, digest.to_bytes()), |row| {
         column::tag(row, 0)
     })

@@ -105,7 +105,7 @@ pub(crate) fn digest(content: &str) -> Digest {
 }
 
 pub(crate) fn image(config: &Digest, layers: &[Digest]) -> Manifest {
-    let layers: Vec<_> = layers.iter().map(|layer| descriptor(layer)).collect();
+    let layers: Vec<_> = layers.iter().map(descriptor).collect();
     manifest(&format!(
         r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
             "config":{},"layers":[{}]}}"#,

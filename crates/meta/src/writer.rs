@@ -1,6 +1,7 @@
 //! Changes: one thread that owns the write connection and groups what waits into one commit.
 
 use std::{
+    cell::Cell,
     ops::Deref,
     path::{Path, PathBuf},
     sync::{
@@ -20,6 +21,7 @@ use crate::{
     error::{CommitError, MetaError, OpenError},
     faults::CommitFaults,
     migrate::migrate,
+    projections,
     statements::Statements,
 };
 
@@ -40,6 +42,17 @@ pub(crate) struct Writer {
 pub(crate) struct Write<'a> {
     db: &'a Connection,
     pub(crate) now: Timestamp,
+    /// The last number that the projection queue has given away. Lost changes leave gaps.
+    sequence: &'a Cell<i64>,
+}
+
+impl Write<'_> {
+    /// A number larger than any that this process has seen in the projection queue.
+    pub(crate) fn next_sequence(&self) -> i64 {
+        let next = self.sequence.get() + 1;
+        self.sequence.set(next);
+        next
+    }
 }
 
 impl Deref for Write<'_> {
@@ -116,6 +129,7 @@ impl Writer {
             bell: bell()?,
             receiver,
             db: None,
+            sequence: Cell::new(0),
         };
         desk.take(db)
             .map_err(|source| OpenError::of(path, source))?;
@@ -181,6 +195,7 @@ struct Desk {
     receiver: Receiver<Message>,
     /// Missing after a failed commit, until it opens again.
     db: Option<Connection>,
+    sequence: Cell<i64>,
 }
 
 /// Whether a group took the last message.
@@ -227,7 +242,7 @@ impl Desk {
         }
         let db = self.db.as_ref().expect("it has just been opened");
         db.change("BEGIN IMMEDIATE", []).map_err(CommitError::Sql)?;
-        group.run(db, &self.receiver)?;
+        group.run(db, &self.sequence, &self.receiver)?;
         self.faults.before_commit().map_err(CommitError::Fault)?;
         db.change("COMMIT", []).map_err(CommitError::Sql)?;
         self.faults.after_commit().map_err(CommitError::Fault)
@@ -242,6 +257,8 @@ impl Desk {
 
     /// Works on `db` from now on, telling the checkpoints how long the log gets.
     fn take(&mut self, mut db: Connection) -> rusqlite::Result<()> {
+        let given = projections::last_sequence(&db)?.max(self.sequence.get());
+        self.sequence.set(given);
         let bell = self.bell.clone();
         db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
             bell.committed(pages);
@@ -259,10 +276,16 @@ struct Group {
 
 impl Group {
     /// Runs the first job and whatever waits, up to the bound.
-    fn run(&mut self, db: &Connection, waiting: &Receiver<Message>) -> Result<(), CommitError> {
+    fn run(
+        &mut self,
+        db: &Connection,
+        sequence: &Cell<i64>,
+        waiting: &Receiver<Message>,
+    ) -> Result<(), CommitError> {
         let tx = Write {
             db,
             now: Timestamp::now(),
+            sequence,
         };
         let mut done = 0;
         while let Some(job) = self.jobs.get_mut(done) {

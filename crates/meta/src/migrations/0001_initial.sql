@@ -6,13 +6,6 @@ CREATE TABLE run (
 ) STRICT;
 INSERT INTO run (id, generation, running) VALUES (1, 0, 0);
 
--- The last sequence number that the projection queue has given away; one row.
-CREATE TABLE projection_sequence (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    value INTEGER NOT NULL
-) STRICT;
-INSERT INTO projection_sequence (id, value) VALUES (1, 0);
-
 -- `listed`: it has a manifest or a tag, so the catalog shows it.
 -- `complete_run`: the generation in which everything the tree says of it was taken in.
 CREATE TABLE repositories (
@@ -23,53 +16,56 @@ CREATE TABLE repositories (
 ) STRICT;
 CREATE INDEX repositories_listed ON repositories (name) WHERE listed = 1;
 
--- A blob stays when no repository holds it any more, until it is collected.
--- `state`: 1 present, 2 bad; the states of collection follow these.
+-- Every digest that anything here is about, so that the other tables refer to it by a number:
+-- digests come in no order, and each index over them would be written all over.
+-- `state`: 0 only named, 1 present, 2 bad; the states of collection follow these.
 -- `verified`: this registry has hashed the content, so that its size cannot be another one.
+-- A blob stays when no repository holds it any more, until it is collected.
 CREATE TABLE blobs (
-    digest BLOB PRIMARY KEY,
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
     size INTEGER NOT NULL,
     state INTEGER NOT NULL,
     verified INTEGER NOT NULL,
     state_since INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- What is acknowledged but not yet a synced file.
 CREATE TABLE blob_bytes (
-    id INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE,
+    blob_id INTEGER PRIMARY KEY,
     bytes BLOB NOT NULL
 ) STRICT;
 
--- `target` differs from `digest` for an alias: a link that says another digest than its name.
+-- `target_id` differs from `blob_id` for an alias: a link that says another digest than its name.
 CREATE TABLE repository_blobs (
     repository_id INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    target BLOB NOT NULL,
-    PRIMARY KEY (repository_id, digest)
+    blob_id INTEGER NOT NULL,
+    target_id INTEGER NOT NULL,
+    PRIMARY KEY (repository_id, blob_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX repository_blobs_by_digest ON repository_blobs (digest, repository_id);
-CREATE INDEX repository_blobs_by_target ON repository_blobs (target, repository_id);
+CREATE INDEX repository_blobs_by_blob ON repository_blobs (blob_id, repository_id);
+CREATE INDEX repository_blobs_by_target ON repository_blobs (target_id, repository_id)
+    WHERE target_id <> blob_id;
 
 -- Payloads have a table of their own, so that a page of this one holds many rows.
 CREATE TABLE manifests (
     id INTEGER PRIMARY KEY,
     repository_id INTEGER NOT NULL,
-    digest BLOB NOT NULL,
+    blob_id INTEGER NOT NULL,
     media_type TEXT NOT NULL,
     schema1 INTEGER NOT NULL,
     expressible INTEGER NOT NULL,
     size INTEGER NOT NULL,
-    subject BLOB,
+    subject_id INTEGER,
     artifact_type TEXT,
     created_at INTEGER NOT NULL,
-    UNIQUE (repository_id, digest)
+    UNIQUE (repository_id, blob_id)
 ) STRICT;
-CREATE INDEX manifests_by_subject ON manifests (repository_id, subject, digest)
-    WHERE subject IS NOT NULL;
+CREATE INDEX manifests_by_subject ON manifests (repository_id, subject_id, blob_id)
+    WHERE subject_id IS NOT NULL;
 CREATE INDEX manifests_by_subject_and_type
-    ON manifests (repository_id, subject, artifact_type, digest)
-    WHERE subject IS NOT NULL;
+    ON manifests (repository_id, subject_id, artifact_type, blob_id)
+    WHERE subject_id IS NOT NULL;
 
 CREATE TABLE manifest_payloads (
     manifest_id INTEGER PRIMARY KEY,
@@ -80,23 +76,23 @@ CREATE TABLE manifest_payloads (
 CREATE TABLE edges (
     manifest_id INTEGER NOT NULL,
     kind INTEGER NOT NULL,
-    digest BLOB NOT NULL,
+    blob_id INTEGER NOT NULL,
     repository_id INTEGER NOT NULL,
     size INTEGER,
-    PRIMARY KEY (manifest_id, kind, digest)
+    PRIMARY KEY (manifest_id, kind, blob_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX edges_by_target ON edges (digest, repository_id, kind);
+CREATE INDEX edges_by_target ON edges (blob_id, repository_id, kind);
 
 -- The digest may have no manifest row: an adopted tag may outlive its revision.
 CREATE TABLE tags (
     repository_id INTEGER NOT NULL,
     name TEXT NOT NULL,
-    digest BLOB NOT NULL,
+    blob_id INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (repository_id, name)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX tags_by_digest ON tags (repository_id, digest, name);
+CREATE INDEX tags_by_target ON tags (repository_id, blob_id, name);
 
 -- What in the tree may differ from these tables. A row names an owner, not an operation.
 -- `repository_id` is 0 for a blob; `name` is a digest's bytes or a tag's.
