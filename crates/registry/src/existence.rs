@@ -77,16 +77,7 @@ impl Registry {
         expected: u64,
         actual: Option<u64>,
     ) -> Result<(), Internal> {
-        let (kind, detail) = match actual {
-            Some(actual) => {
-                let detail = format!("its file has {actual} bytes instead of {expected}");
-                (FindingKind::BlobSize, detail)
-            }
-            None => {
-                let detail = format!("its file of {expected} bytes is missing");
-                (FindingKind::BlobMissing, detail)
-            }
-        };
+        let (kind, detail) = damage(expected, actual);
         tracing::error!(blob.digest = %digest, "blob is damaged: {detail}; push it again to heal it");
         let finding = Finding {
             kind,
@@ -99,6 +90,15 @@ impl Registry {
             .await
             .during("record a damaged blob")
     }
+}
+
+fn damage(expected: u64, actual: Option<u64>) -> (FindingKind, String) {
+    if let Some(actual) = actual {
+        let detail = format!("its file has {actual} bytes instead of {expected}");
+        return (FindingKind::BlobSize, detail);
+    }
+    let detail = format!("its file of {expected} bytes is missing");
+    (FindingKind::BlobMissing, detail)
 }
 
 async fn file_size(folder: &Folder, digest: &Digest) -> Result<Option<u64>, Internal> {

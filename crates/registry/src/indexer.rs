@@ -10,7 +10,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::Registry;
 use crate::error::{During, Internal, on_disk};
-use crate::tree::{read_layer, read_revision, read_tag};
+use crate::reading::{TagInTree, read_layer, read_revision, read_tag};
 
 /// Objects compared in one go, between which requests get their turn.
 const CHUNK: usize = 1_000;
@@ -353,54 +353,6 @@ impl Registry {
     }
 }
 
-impl Registry {
-    /// All blobs that the database has in the repository, among which the tree may have lost some.
-    async fn rows_of_layers(&self, repo: &RepoName) -> Result<Vec<Digest>, Internal> {
-        let mut names: Vec<Digest> = Vec::new();
-        loop {
-            let page = self
-                .meta
-                .all_layers(repo, names.last(), PAGE)
-                .await
-                .during("list blobs")?;
-            let more = page.len() == PAGE;
-            names.extend(page.into_iter().map(|(digest, _)| digest));
-            if !more {
-                return Ok(names);
-            }
-        }
-    }
-
-    async fn rows_of_manifests(&self, repo: &RepoName) -> Result<Vec<Digest>, Internal> {
-        let mut names: Vec<Digest> = Vec::new();
-        loop {
-            let page = self.meta.all_revisions(repo, names.last(), PAGE).await;
-            let page = page.during("list manifests")?;
-            let more = page.len() == PAGE;
-            names.extend(page);
-            if !more {
-                return Ok(names);
-            }
-        }
-    }
-
-    async fn rows_of_tags(&self, repo: &RepoName) -> Result<Vec<Tag>, Internal> {
-        let mut names: Vec<Tag> = Vec::new();
-        loop {
-            let page = self
-                .meta
-                .all_tags(repo, names.last(), PAGE)
-                .await
-                .during("list tags")?;
-            let more = page.len() == PAGE;
-            names.extend(page.into_iter().map(|(tag, _)| tag));
-            if !more {
-                return Ok(names);
-            }
-        }
-    }
-}
-
 #[derive(Clone, Copy)]
 enum Names {
     Tree(Tree),
@@ -411,7 +363,7 @@ async fn read_tags(
     folder: &Folder,
     repo: &RepoName,
     tags: &[Tag],
-) -> Result<Vec<crate::tree::TagInTree>, Internal> {
+) -> Result<Vec<TagInTree>, Internal> {
     let (folder, repo, tags) = (folder.clone(), repo.clone(), tags.to_vec());
     on_disk(move || {
         tags.iter()

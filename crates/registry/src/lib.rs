@@ -7,13 +7,18 @@ mod blob;
 mod delete;
 mod error;
 mod existence;
+mod findings;
 mod indexer;
 mod listing;
 mod manifests;
 mod mount;
 mod projector;
 mod pull;
+mod push_error;
+mod reading;
+mod receive;
 mod referrers;
+mod rows;
 mod sessions;
 mod settings;
 mod space;
@@ -29,13 +34,13 @@ pub use listing::Listing;
 pub use manifests::{PushManifestError, Pushed};
 pub use mount::MountSource;
 pub use pull::PullError;
+pub use push_error::{Body, BodyError, PushError};
 pub use referrers::Referrers;
 pub use settings::Settings;
 pub use start::{Options, StartError};
-pub use uploads::{Body, BodyError, PushError};
 
 pub use boxyard_blobs::UploadId;
-pub use boxyard_meta::StoredManifest;
+pub use boxyard_meta::{Finding, FindingKind, StoredFinding, StoredManifest};
 
 use std::sync::Arc;
 

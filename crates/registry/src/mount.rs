@@ -7,7 +7,7 @@ use boxyard_oci::Digest;
 
 use crate::Registry;
 use crate::error::During;
-use crate::uploads::PushError;
+use crate::push_error::PushError;
 
 /// How many holders of a blob an anonymous mount asks about before it gives up.
 const HOLDERS_ASKED: usize = 100;

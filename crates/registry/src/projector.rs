@@ -12,8 +12,7 @@ use boxyard_oci::{Digest, Manifest, RepoName, Tag};
 use tokio::sync::{Notify, watch};
 
 use crate::Registry;
-use crate::error::{During, Internal, blocking, on_disk};
-use crate::tree::read_tag;
+use crate::error::{During, Internal, blocking};
 
 /// Paths brought up to date in one go, which share the syncs of their folders.
 const ROUND: usize = 512;
@@ -54,9 +53,6 @@ impl Handle {
 impl Registry {
     /// The worker: goes on until the registry stops and nothing is left to do.
     pub(crate) async fn project(self: Arc<Self>) {
-        if let Err(error) = self.weigh_queue().await {
-            log_failure(&error);
-        }
         loop {
             let done = self.project_round().await;
             match done {
@@ -79,7 +75,6 @@ impl Registry {
 
     /// Brings the tree up to date without serving; answers how many paths it touched.
     pub async fn settle(&self) -> Result<u64, Internal> {
-        self.weigh_queue().await?;
         let mut settled = 0;
         loop {
             match self.project_round().await? {
@@ -121,39 +116,6 @@ impl Registry {
                 Ok(finished)
             }
             None => Ok(finished),
-        }
-    }
-
-    /// Drops queued changes that are older than what another registry has since written in the tree.
-    async fn weigh_queue(&self) -> Result<(), Internal> {
-        let mut after = 0;
-        loop {
-            let queued = self
-                .meta
-                .queued_tags(after, ROUND)
-                .await
-                .during("read the queue of the tree")?;
-            let Some(last) = queued.last() else {
-                return Ok(());
-            };
-            after = last.sequence;
-            let folder = self.folder.clone();
-            let overtaken = on_disk(move || {
-                let mut overtaken = Vec::new();
-                for row in queued {
-                    let found = read_tag(&folder, &row.repo, &row.tag)?;
-                    if found.target != row.digest && found.is_newer_than(row.queued_at) {
-                        overtaken.push((Owner::Tag(row.repo, row.tag), row.sequence));
-                    }
-                }
-                Ok(overtaken)
-            })
-            .await
-            .during("compare the queue with the tree")?;
-            self.meta
-                .end_projections(&overtaken)
-                .await
-                .during("end what the tree has overtaken")?;
         }
     }
 }

@@ -75,13 +75,11 @@ impl Registry {
         if let Some(bytes) = present.row.bytes {
             return Ok(Blob::of_bytes(*digest, bytes));
         }
-        match Blob::open(&self.folder, *digest, present.target, size).await? {
-            Some(blob) => Ok(blob),
-            None => {
-                self.mark_bad(&present.target, size, None).await?;
-                Err(PullError::BlobUnknown)
-            }
+        let opened = Blob::open(&self.folder, *digest, present.target, size).await?;
+        if opened.is_none() {
+            self.mark_bad(&present.target, size, None).await?;
         }
+        opened.ok_or(PullError::BlobUnknown)
     }
 
     /// The size in bytes of the blob under `digest`.

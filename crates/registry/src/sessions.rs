@@ -10,7 +10,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 use tokio::time::Instant;
 
 /// How long a finished session answers its last request again.
-const REMEMBERED: Duration = Duration::from_secs(600);
+const REMEMBERED: Duration = Duration::from_mins(10);
 /// How many sessions are kept in memory before the idle ones are dropped; their files stay.
 const KEPT: usize = 10_000;
 

@@ -17,6 +17,9 @@ use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::tree::Known;
 
+/// How long to wait for another process that has the folder, unless said otherwise: an orderly stop and start overlap.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+
 /// What a registry is started with.
 #[derive(Debug)]
 pub struct Options {
@@ -32,6 +35,34 @@ pub struct Options {
     pub faults: Arc<dyn Faults>,
     /// What fails on purpose around commits, in tests.
     pub commit_faults: Arc<dyn CommitFaults>,
+}
+
+impl Options {
+    /// The usual registry over `root`, without faults.
+    pub fn new(root: PathBuf, settings: Settings) -> Self {
+        Self {
+            root,
+            database: None,
+            settings,
+            lock_wait: LOCK_WAIT,
+            faults: Arc::new(boxyard_blobs::NoFaults),
+            commit_faults: Arc::new(boxyard_meta::NoFaults),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults over the folder `root`, with nothing failing on purpose.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            database: None,
+            settings: Settings::default(),
+            lock_wait: Duration::from_secs(30),
+            faults: Arc::new(boxyard_blobs::NoFaults),
+            commit_faults: Arc::new(boxyard_meta::NoFaults),
+        }
+    }
 }
 
 /// Why a registry did not start.
@@ -188,7 +219,7 @@ fn open_database(path: &Path, faults: &Arc<dyn CommitFaults>) -> Result<Meta, St
 }
 
 fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
-    let aside = (1..)
+    let aside = (1..=u32::MAX)
         .map(|number| suffixed(path, &format!(".corrupt-{number}")))
         .find(|aside| !aside.exists())
         .expect("some number is free");

@@ -2,112 +2,19 @@
 //!
 //! A change of a session goes on when its client leaves, so that the file and its hash state never part.
 
-use std::error::Error;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use boxyard_auth::{Permit, Push};
 use boxyard_blobs::{Sidecar, Upload, UploadId};
 use boxyard_oci::{Algorithm, ContentRange, Digest, RepoName};
-use bytes::Bytes;
-use futures_util::stream::Fuse;
-use futures_util::{Stream, StreamExt};
 use tokio::time::Instant;
 
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
+use crate::push_error::{Body, PushError};
 use crate::sessions::{Session, Slot, Turn};
 use crate::space::has_room;
-
-/// A request's body as it arrives.
-pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
-
-/// Bytes gathered before they are hashed and written in one go off the async workers.
-///
-/// Two such batches are in flight for each upload: one is written while the next arrives.
-const BATCH: usize = 256 << 10;
-
-/// Why a body ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// The client went away, or broke the protocol.
-    #[error("the connection ended before the body was complete")]
-    Gone(#[source] Box<dyn Error + Send + Sync>),
-    /// The client sent too little for too long.
-    #[error("the body arrived too slowly")]
-    TooSlow,
-}
-
-/// Why an upload was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum PushError {
-    /// No such session in this repository.
-    #[error("the upload is not known: it was finished, cancelled or purged, or never began here")]
-    UploadUnknown,
-    /// The chunk does not begin where the upload ends.
-    #[error("the chunk begins at {begins}, but the upload continues at {expected}")]
-    RangeInvalid {
-        /// Where the chunk says that it begins.
-        begins: u64,
-        /// How many bytes the upload has.
-        expected: u64,
-    },
-    /// The chunk is longer or shorter than its range.
-    #[error("the chunk has {actual} bytes, but its range announces {announced}")]
-    SizeMismatch {
-        /// Length of the announced range in bytes.
-        announced: u64,
-        /// Bytes that came; at least these, where more were announced than taken.
-        actual: u64,
-    },
-    /// The content is not what its digest says.
-    #[error("the content has digest {actual}, but the request names {expected}")]
-    DigestMismatch {
-        /// The digest that the request names.
-        expected: Digest,
-        /// The digest of what came.
-        actual: Digest,
-    },
-    /// The disk has no room left beyond the reserve.
-    #[error("the registry's storage is full: ask its administrator to make room")]
-    NoSpace,
-    /// A newer request has taken the session over.
-    #[error("a newer request has taken this upload over")]
-    TakenOver,
-    /// The body ended early.
-    #[error("receive the upload's body")]
-    Body(#[source] BodyError),
-    /// The registry failed.
-    #[error(transparent)]
-    Internal(Internal),
-}
-
-impl From<Internal> for PushError {
-    fn from(error: Internal) -> Self {
-        if error.is_no_space() {
-            Self::NoSpace
-        } else {
-            Self::Internal(error)
-        }
-    }
-}
-
-impl PushError {
-    /// Whether the bytes that came before stay of use to the client.
-    fn leaves_upload_usable(&self) -> bool {
-        match self {
-            Self::RangeInvalid { .. }
-            | Self::SizeMismatch { .. }
-            | Self::TakenOver
-            | Self::Body(_) => true,
-            Self::UploadUnknown
-            | Self::DigestMismatch { .. }
-            | Self::NoSpace
-            | Self::Internal(_) => false,
-        }
-    }
-}
 
 impl Registry {
     /// Opens a session whose content will be hashed with `algorithm`, end-4a and end-4c.
@@ -277,111 +184,10 @@ impl Registry {
         let found = blocking(move || folder.resume_upload(&repo_name, &upload_id))
             .await
             .during("resume an upload")?;
-        match found {
-            Some(upload) => Ok(Box::new(upload)),
-            None => {
-                self.sessions.forget(id);
-                Err(PushError::UploadUnknown)
-            }
+        if found.is_none() {
+            self.sessions.forget(id);
         }
-    }
-
-    /// Appends the whole body, or leaves the upload as it was before, or as far as a vanished client got.
-    async fn receive(
-        &self,
-        repo: &RepoName,
-        id: &UploadId,
-        upload: Box<Upload>,
-        range: Option<ContentRange>,
-        body: Body,
-        turn: &mut Turn<'_>,
-    ) -> Result<Box<Upload>, PushError> {
-        let begins = upload.size();
-        let (upload, result) = match check_range(range.as_ref(), begins) {
-            Ok(()) => self.pour(upload, range.as_ref(), body, turn).await,
-            Err(error) => (Some(upload), Err(error)),
-        };
-        match (upload, result) {
-            (Some(upload), Ok(())) => Ok(upload),
-            (Some(mut upload), Err(error)) if error.leaves_upload_usable() => {
-                if matches!(error, PushError::SizeMismatch { .. }) {
-                    upload = blocking(move || upload.truncate(begins).map(|()| upload))
-                        .await
-                        .during("take back a chunk")?;
-                }
-                *turn.slot = Slot::Open(upload);
-                Err(error)
-            }
-            (_, result) => {
-                *turn.slot = Slot::Gone;
-                self.discard(repo, id).await?;
-                Err(result.err().unwrap_or(PushError::UploadUnknown))
-            }
-        }
-    }
-
-    /// Writes one batch while the next one arrives; no upload comes back when writing has failed.
-    async fn pour(
-        &self,
-        mut upload: Box<Upload>,
-        range: Option<&ContentRange>,
-        body: Body,
-        turn: &Turn<'_>,
-    ) -> (Option<Box<Upload>>, Result<(), PushError>) {
-        let mut body = body.fuse();
-        let begins = upload.size();
-        let announced = range.map(ContentRange::len);
-        let mut batch = gather(&mut body, turn).await;
-        loop {
-            let chunks = match batch {
-                Ok(chunks) if chunks.is_empty() => break,
-                Ok(chunks) => chunks,
-                Err(error) => return (Some(upload), Err(error)),
-            };
-            let reached = upload.size() - begins + length(&chunks);
-            if let Some(announced) = announced
-                && reached > announced
-            {
-                let actual = reached;
-                return (
-                    Some(upload),
-                    Err(PushError::SizeMismatch { announced, actual }),
-                );
-            }
-            let writing = self.write(upload, chunks);
-            let (written, next) = tokio::join!(writing, gather(&mut body, turn));
-            upload = match written {
-                Ok(upload) => upload,
-                Err(error) => return (None, Err(error)),
-            };
-            batch = next;
-        }
-        let actual = upload.size() - begins;
-        match announced {
-            Some(announced) if announced != actual => (
-                Some(upload),
-                Err(PushError::SizeMismatch { announced, actual }),
-            ),
-            _ => (Some(upload), Ok(())),
-        }
-    }
-
-    async fn write(
-        &self,
-        mut upload: Box<Upload>,
-        chunks: Vec<Bytes>,
-    ) -> Result<Box<Upload>, PushError> {
-        let (folder, settings) = (self.folder.clone(), self.settings.clone());
-        blocking(move || {
-            if !has_room(&folder, &settings, length(&chunks))? {
-                return Err(PushError::NoSpace);
-            }
-            for chunk in chunks {
-                upload.append(&chunk).during("write an upload")?;
-            }
-            Ok(upload)
-        })
-        .await
+        found.map(Box::new).ok_or(PushError::UploadUnknown)
     }
 
     /// Makes a received upload a blob: durable bytes first, then the row that makes them reachable.
@@ -439,53 +245,10 @@ impl Registry {
     }
 
     /// Removes the session's file; answers whether there was one.
-    async fn discard(&self, repo: &RepoName, id: &UploadId) -> Result<bool, Internal> {
+    pub(crate) async fn discard(&self, repo: &RepoName, id: &UploadId) -> Result<bool, Internal> {
         let (folder, repo, id) = (self.folder.clone(), repo.clone(), id.clone());
         blocking(move || folder.cancel_upload(&repo, &id))
             .await
             .during("drop an upload")
     }
-}
-
-fn check_range(range: Option<&ContentRange>, expected: u64) -> Result<(), PushError> {
-    match range {
-        Some(range) if range.start != expected => Err(PushError::RangeInvalid {
-            begins: range.start,
-            expected,
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn length(chunks: &[Bytes]) -> u64 {
-    chunks.iter().map(|chunk| chunk.len() as u64).sum()
-}
-
-/// Takes what arrives until a batch is full or the body ends; an empty batch is the end.
-async fn gather(body: &mut Fuse<Body>, turn: &Turn<'_>) -> Result<Vec<Bytes>, PushError> {
-    let mut chunks = Vec::new();
-    let mut gathered = 0;
-    while gathered < BATCH {
-        let next = tokio::select! {
-            next = body.next() => next,
-            () = turn.over() => return Err(PushError::TakenOver),
-        };
-        match next {
-            Some(Ok(chunk)) => {
-                gathered += chunk.len();
-                if !chunk.is_empty() {
-                    chunks.push(chunk);
-                }
-            }
-            // A client that resumes is told the size that was written, so a batch cut short is simply sent again.
-            Some(Err(error)) => return Err(PushError::Body(error)),
-            None => break,
-        }
-    }
-    Ok(chunks)
-}
-
-#[cfg(test)]
-pub(crate) fn body_of(bytes: &'static [u8]) -> Body {
-    Box::pin(futures_util::stream::iter([Ok(Bytes::from_static(bytes))]))
 }

@@ -1,0 +1,156 @@
+//! Receiving a body: one batch is hashed and written while the next arrives.
+
+use boxyard_blobs::{Upload, UploadId};
+use boxyard_oci::{ContentRange, RepoName};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::Fuse;
+
+use crate::Registry;
+use crate::error::{During, blocking};
+use crate::push_error::{Body, PushError};
+use crate::sessions::{Slot, Turn};
+use crate::space::has_room;
+
+/// Bytes gathered before they are hashed and written in one go off the async workers.
+///
+/// Two such batches are in flight for each upload: one is written while the next arrives.
+const BATCH: usize = 256 << 10;
+
+impl Registry {
+    /// Appends the whole body, or leaves the upload as it was before, or as far as a vanished client got.
+    pub(crate) async fn receive(
+        &self,
+        repo: &RepoName,
+        id: &UploadId,
+        upload: Box<Upload>,
+        range: Option<ContentRange>,
+        body: Body,
+        turn: &mut Turn<'_>,
+    ) -> Result<Box<Upload>, PushError> {
+        let begins = upload.size();
+        let (upload, result) = match check_range(range.as_ref(), begins) {
+            Ok(()) => self.pour(upload, range.as_ref(), body, turn).await,
+            Err(error) => (Some(upload), Err(error)),
+        };
+        match (upload, result) {
+            (Some(upload), Ok(())) => Ok(upload),
+            (Some(mut upload), Err(error)) if error.leaves_upload_usable() => {
+                if matches!(error, PushError::SizeMismatch { .. }) {
+                    upload = blocking(move || upload.truncate(begins).map(|()| upload))
+                        .await
+                        .during("take back a chunk")?;
+                }
+                *turn.slot = Slot::Open(upload);
+                Err(error)
+            }
+            (_, result) => {
+                *turn.slot = Slot::Gone;
+                self.discard(repo, id).await?;
+                Err(result.err().unwrap_or(PushError::UploadUnknown))
+            }
+        }
+    }
+
+    /// Writes one batch while the next one arrives; no upload comes back when writing has failed.
+    async fn pour(
+        &self,
+        mut upload: Box<Upload>,
+        range: Option<&ContentRange>,
+        body: Body,
+        turn: &Turn<'_>,
+    ) -> (Option<Box<Upload>>, Result<(), PushError>) {
+        let mut body = body.fuse();
+        let begins = upload.size();
+        let announced = range.map(ContentRange::len);
+        let mut batch = gather(&mut body, turn).await;
+        loop {
+            let chunks = match batch {
+                Ok(chunks) if chunks.is_empty() => break,
+                Ok(chunks) => chunks,
+                Err(error) => return (Some(upload), Err(error)),
+            };
+            let reached = upload.size() - begins + length(&chunks);
+            if let Some(announced) = announced
+                && reached > announced
+            {
+                let actual = reached;
+                return (
+                    Some(upload),
+                    Err(PushError::SizeMismatch { announced, actual }),
+                );
+            }
+            let writing = self.write(upload, chunks);
+            let (written, next) = tokio::join!(writing, gather(&mut body, turn));
+            upload = match written {
+                Ok(upload) => upload,
+                Err(error) => return (None, Err(error)),
+            };
+            batch = next;
+        }
+        let actual = upload.size() - begins;
+        match announced {
+            Some(announced) if announced != actual => (
+                Some(upload),
+                Err(PushError::SizeMismatch { announced, actual }),
+            ),
+            _ => (Some(upload), Ok(())),
+        }
+    }
+
+    async fn write(
+        &self,
+        mut upload: Box<Upload>,
+        chunks: Vec<Bytes>,
+    ) -> Result<Box<Upload>, PushError> {
+        let (folder, settings) = (self.folder.clone(), self.settings.clone());
+        blocking(move || {
+            if !has_room(&folder, &settings, length(&chunks))? {
+                return Err(PushError::NoSpace);
+            }
+            for chunk in chunks {
+                upload.append(&chunk).during("write an upload")?;
+            }
+            Ok(upload)
+        })
+        .await
+    }
+}
+
+fn check_range(range: Option<&ContentRange>, expected: u64) -> Result<(), PushError> {
+    match range {
+        Some(range) if range.start != expected => Err(PushError::RangeInvalid {
+            begins: range.start,
+            expected,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn length(chunks: &[Bytes]) -> u64 {
+    chunks.iter().map(|chunk| chunk.len() as u64).sum()
+}
+
+/// Takes what arrives until a batch is full or the body ends; an empty batch is the end.
+async fn gather(body: &mut Fuse<Body>, turn: &Turn<'_>) -> Result<Vec<Bytes>, PushError> {
+    let mut chunks = Vec::new();
+    let mut gathered = 0;
+    while gathered < BATCH {
+        let next = tokio::select! {
+            next = body.next() => next,
+            () = turn.over() => return Err(PushError::TakenOver),
+        };
+        match next {
+            Some(Ok(chunk)) => {
+                gathered += chunk.len();
+                if !chunk.is_empty() {
+                    chunks.push(chunk);
+                }
+            }
+            // A client that resumes is told the size that was written, so a batch cut short is simply sent again.
+            Some(Err(error)) => return Err(PushError::Body(error)),
+            None => break,
+        }
+    }
+    Ok(chunks)
+}
