@@ -216,7 +216,10 @@ impl Registry {
             self.discard(repo, id).await?;
             return Ok(());
         }
-        self.promote(repo, upload, expected).await?;
+        if let Err(error) = self.promote(repo, upload, expected).await {
+            self.discard(repo, id).await?;
+            return Err(error.into());
+        }
         self.hold(repo, &expected, size).await?;
         let folder = self.folder.clone();
         blocking(move || folder.end_intent(&expected))
