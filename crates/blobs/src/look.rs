@@ -247,7 +247,6 @@ mod tests {
             ("real/folder/file", true, false),
             ("real/folder", true, true),
             ("real/link", false, false),
-            ("real/absent", false, false),
             ("real/folder/file/below", false, false),
             ("alias", false, false),
             ("alias/folder/file", false, false),
