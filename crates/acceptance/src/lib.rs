@@ -1,1 +1,70 @@
-//! Tests through the built binary with real daemons and clients.
+//! What the tests through the built binary share: real daemons in sandboxes, real clients, images on disk.
+//!
+//! - [`Sandbox`] holds the namespaces in which daemons and clients run, so that they leave nothing on the machine;
+//!   it needs root.
+//! - [`Tool`] is a program that a test calls, with the options and the environment of every call.
+//! - [`Docker`], [`Containerd`] and [`Podman`] are engines, each with folders of its own.
+//! - [`Layout`] is an image on disk as clients read it, and [`big_image`] one with a layer of more than a gigabyte.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "everything here fails its test by a panic"
+)]
+
+mod big;
+mod containerd;
+mod docker;
+mod layout;
+mod podman;
+mod sandbox;
+mod tool;
+
+pub use big::{BIG_LAYER, big_image};
+pub use containerd::Containerd;
+pub use docker::Docker;
+pub use layout::Layout;
+pub use podman::Podman;
+pub use sandbox::{Network, Sandbox};
+pub use tool::Tool;
+
+use std::path::{Path, PathBuf};
+
+use boxyard_testkit::{Image, Index, Tar};
+
+/// The architectures of [`platforms`].
+pub const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
+
+/// Images of several platforms, each with two layers and a file `architecture` that says which it is.
+pub fn platforms() -> Index {
+    let image = |architecture: &str| {
+        let common = Tar::new().file("common", 0o644, b"for all");
+        let own = Tar::new().file("architecture", 0o644, architecture.as_bytes());
+        let layers = vec![common.finish(), own.finish()];
+        Image::of(architecture, layers, &["/none"])
+    };
+    Index::of(PLATFORMS.map(image).into())
+}
+
+/// The checkout that is tested.
+pub fn checkout() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package
+        .ancestors()
+        .nth(2)
+        .expect("the package lies in crates/")
+}
+
+/// Finds the folder that cargo builds the tests in.
+pub fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("find the test's own file");
+    let target = test.ancestors().nth(3);
+    target.expect("tests lie in target/PROFILE/deps").to_owned()
+}
+
+/// Finds the tools that `scripts/tools` installs beside Debian's.
+fn tools() -> PathBuf {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    variable("BOXYARD_TOOLS")
+        .or_else(|| Some(variable("HOME")?.join(".cache/boxyard/tools")))
+        .expect("the environment has a HOME")
+}

@@ -1,0 +1,96 @@
+//! Docker's engine: the oldest that matters and the newest.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{Network, Sandbox, Tool, tools};
+
+/// An engine with folders of its own, and its client.
+#[derive(Debug)]
+pub struct Docker {
+    sandbox: Sandbox,
+    client: Tool,
+}
+
+impl Docker {
+    /// Starts Debian's engine, which keeps images as layers of its own making and pushes Docker's manifests.
+    #[track_caller]
+    pub fn debian(network: Network) -> Self {
+        let sandbox = Sandbox::new(network);
+        let daemon = sandbox.tool("dockerd");
+        let debian = Path::new("/usr/bin/docker");
+        let client = if debian.exists() {
+            "/usr/bin/docker"
+        } else {
+            "docker"
+        };
+        Self::start(sandbox, network, &daemon, client, &json!({}))
+    }
+
+    /// Starts the newest engine, which keeps images as they are and pushes whole indexes.
+    #[track_caller]
+    pub fn newest(network: Network) -> Self {
+        let sandbox = Sandbox::new(network);
+        let path = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{path}", tools().join("engine").display());
+        let daemon = sandbox.tool("dockerd").env("PATH", &path);
+        let config = json!({ "features": { "containerd-snapshotter": true } });
+        Self::start(sandbox, network, &daemon, "docker", &config)
+    }
+
+    #[track_caller]
+    fn start(
+        mut sandbox: Sandbox,
+        network: Network,
+        daemon: &Tool,
+        client: &str,
+        config: &Value,
+    ) -> Self {
+        let home = sandbox.home().to_owned();
+        let at = |name: &str| home.join(name).display().to_string();
+        let file = at("daemon.json");
+        fs::write(&file, config.to_string()).expect("write the engine's configuration");
+        let mut words = format!(
+            "--config-file {file} --data-root {} --exec-root {} --pidfile {} --host unix://{} \
+             --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent {}",
+            at("data"),
+            at("exec"),
+            at("pid"),
+            at("docker.sock"),
+            sandbox.cgroup(),
+        );
+        if network == Network::Machine {
+            words += " --bridge none --iptables=false --ip6tables=false --ip-forward=false";
+        }
+        let client = sandbox
+            .tool(client)
+            .env("DOCKER_HOST", &format!("unix://{}", at("docker.sock")));
+        let probe = client.clone();
+        sandbox.start("dockerd", daemon, &words, || probe.succeeds("version"));
+        Self { sandbox, client }
+    }
+
+    /// The client, for more than a line.
+    pub fn client(&self) -> &Tool {
+        &self.client
+    }
+
+    /// The sandbox that the engine runs in.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// Runs a line of the client, which must succeed.
+    #[track_caller]
+    pub fn run(&self, words: impl AsRef<str>) -> String {
+        self.client.run(words)
+    }
+
+    /// What the engine knows of a local image.
+    #[track_caller]
+    pub fn inspect(&self, name: &str) -> Value {
+        self.client.json(format!("image inspect {name}"))[0].take()
+    }
+}

@@ -1,0 +1,171 @@
+//! Namespaces in which daemons and clients run, so that they leave nothing on the machine.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use boxyard_testkit::eventually;
+use tempfile::TempDir;
+
+use crate::Tool;
+
+/// How many of the last lines of a daemon a failed test shows.
+const SHOWN: usize = 30;
+
+/// Which network a sandbox has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Network {
+    /// The machine's, where a test's server listens.
+    Machine,
+    /// One of its own, with a loopback interface, where every port is free and bridges disturb nobody.
+    Private,
+}
+
+/// Processes with a view of their own of the machine: processes, mounts, and perhaps network.
+///
+/// Whatever runs inside ends with it, and it ends with the test, however that ends. Inside, `/run`, `/dev/shm` and
+/// `/var/lib` are empty, and what changes in `/etc` is seen by nobody else.
+#[derive(Debug)]
+pub struct Sandbox {
+    holder: Child,
+    network: Network,
+    /// The first process, as the machine sees it.
+    pid: String,
+    daemons: Vec<Daemon>,
+    home: TempDir,
+}
+
+/// A program that runs until the sandbox ends.
+#[derive(Debug)]
+struct Daemon {
+    name: String,
+    process: Child,
+    log: PathBuf,
+}
+
+impl Sandbox {
+    /// Makes an empty sandbox with a folder of its own.
+    pub fn new(network: Network) -> Self {
+        let home = TempDir::with_prefix("boxyard-").expect("make a folder for the sandbox");
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", include_str!("sandbox.sh"), "sandbox"])
+            .arg(name_of(home.path()))
+            .arg(home.path())
+            // The signal by which somebody stops the test goes past it, so that it can clean up.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if network == Network::Private {
+            command.arg("--net");
+        }
+        let mut holder = command.spawn().expect("run bash");
+        let said = holder.stdout.take().expect("its output is a pipe");
+        let mut pid = String::new();
+        BufReader::new(said)
+            .read_line(&mut pid)
+            .expect("read from the sandbox");
+        assert!(!pid.is_empty(), "a sandbox needs root");
+        Self {
+            holder,
+            network,
+            pid: pid.trim().to_owned(),
+            daemons: Vec::new(),
+            home,
+        }
+    }
+
+    /// The folder that ends with the sandbox; programs see it as their home.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The control group for what runs inside; it is made by whoever puts a process there.
+    pub fn cgroup(&self) -> String {
+        format!("/{}", name_of(self.home()))
+    }
+
+    /// A program that runs inside.
+    pub fn tool(&self, words: &str) -> Tool {
+        self.tool_in(self.home(), words)
+    }
+
+    /// A program that runs inside, in this folder.
+    pub fn tool_in(&self, folder: &Path, words: &str) -> Tool {
+        let mut enter = vec!["nsenter", "--target", &self.pid, "--mount", "--pid"];
+        if self.network == Network::Private {
+            enter.push("--net");
+        }
+        // To enter a sandbox is to leave one's folder.
+        let folder = format!("--chdir={}", folder.display());
+        enter.extend(["env", &folder]);
+        let enter = enter.into_iter().map(str::to_owned).collect();
+        Tool::new(self.home(), words).under(enter)
+    }
+
+    /// Starts a program that runs until the sandbox ends, and waits until it is ready.
+    #[track_caller]
+    pub fn start(&mut self, name: &str, tool: &Tool, words: &str, mut ready: impl FnMut() -> bool) {
+        let log = self.home().join(format!("{name}.log"));
+        let file = File::create(&log).expect("make a log");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let mut process = tool
+            .command(&words)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("share the log"))
+            .stderr(file)
+            .spawn()
+            .expect("run `nsenter`");
+        eventually(name, || {
+            let ended = process.try_wait().expect("ask for a daemon's end");
+            let said = || fs::read_to_string(&log).unwrap_or_default();
+            assert!(
+                ended.is_none(),
+                "{name} ends before it is ready:\n{}",
+                said()
+            );
+            ready().then_some(())
+        });
+        self.daemons.push(Daemon {
+            name: name.to_owned(),
+            process,
+            log,
+        });
+    }
+
+    /// All that a daemon has said.
+    pub fn log(&self, name: &str) -> String {
+        let daemon = self.daemons.iter().find(|daemon| daemon.name == name);
+        let daemon = daemon.expect("the test started it");
+        fs::read_to_string(&daemon.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Sandbox {
+    #[expect(clippy::print_stderr, reason = "a failed test shows what it knows")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for daemon in &self.daemons {
+                let log = self.log(&daemon.name);
+                let skipped = log.lines().count().saturating_sub(SHOWN);
+                eprintln!("--- the end of the log of {}:", daemon.name);
+                log.lines()
+                    .skip(skipped)
+                    .for_each(|line| eprintln!("{line}"));
+            }
+        }
+        drop(self.holder.stdin.take());
+        // A second panic would hide the first.
+        let _ended = self.holder.wait();
+        for daemon in &mut self.daemons {
+            let _ended = daemon.process.wait();
+        }
+    }
+}
+
+fn name_of(home: &Path) -> String {
+    let name = home.file_name().expect("the folder has a name");
+    name.to_string_lossy().into_owned()
+}

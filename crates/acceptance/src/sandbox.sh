@@ -1,0 +1,30 @@
+# A sandbox: namespaces in which daemons and clients run, and that take all of it with them when they end.
+#
+# Usage: bash -c SCRIPT sandbox CGROUP FOLDER [UNSHARE-OPTION…]
+#
+# It prints the number of its first process, holds until its input ends, which the end of the test process is as
+# well, and then removes the control groups and the folder.
+
+# The first process. Its folders are private where programs write whatever they are told to keep elsewhere.
+inside() {
+    set -e
+    # This /proc is still the machine's, so it knows the number that others see.
+    read -r pid _ </proc/self/stat
+    mount -t proc proc /proc
+    ip link set lo up
+    for folder in /run /dev/shm /var/lib; do
+        mount -t tmpfs tmpfs "$folder"
+    done
+    mkdir -p /run/lock /run/etc/upper /run/etc/work
+    mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work overlay /etc
+    echo "$pid"
+    read -r _ || true
+}
+export -f inside
+
+cgroup=$1
+folder=$2
+shift 2
+unshare --mount --pid --fork "$@" bash -c inside
+find /sys/fs/cgroup -depth -type d -path "*/$cgroup*" -exec rmdir {} +
+rm -rf -- "$folder"
