@@ -14,6 +14,7 @@ use crate::link::Link;
 use crate::look;
 use crate::remove::{remove_tree, sync_absence};
 use crate::small_file::{discard, temporary, write_synced};
+use crate::together;
 use crate::walk::has_link;
 
 /// Changes to links, and to the blobs that they need.
@@ -173,18 +174,17 @@ impl Folder {
         }
         plan.commit(&inner.disk)?;
         self.write_and_rename(stage)?;
-        folders
-            .into_iter()
-            .try_for_each(|folder| inner.disk.sync_folder(folder))
+        let folders = Vec::from_iter(folders);
+        together::each(&folders, |folder| inner.disk.sync_folder(folder))
     }
 
     fn write_and_rename(&self, stage: &Stage) -> io::Result<()> {
         let disk = &self.inner.disk;
         let paths = || stage.writes.keys().map(|(_, path)| path);
-        let written = stage
-            .writes
-            .iter()
-            .try_for_each(|((_, path), content)| write_synced(disk, &temporary(path), content));
+        let writes = Vec::from_iter(&stage.writes);
+        let written = together::each(&writes, |((_, path), content)| {
+            write_synced(disk, &temporary(path), content)
+        });
         let renamed =
             written.and_then(|()| paths().try_for_each(|path| disk.rename(&temporary(path), path)));
         renamed.inspect_err(|_| paths().for_each(|path| discard(disk, &temporary(path))))

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::look;
 
@@ -155,7 +156,11 @@ impl Disk {
     pub(crate) fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.attempt(Step::SyncFolder, path, || {
             let folder = look::open_folder(path)?.ok_or(io::ErrorKind::NotFound)?;
-            File::from(folder).sync_all()
+            match rustix::fs::fsync(folder) {
+                // Some network filesystems sync no folders and say so: there is nothing that could be lost, or nothing to be done.
+                Err(Errno::INVAL | Errno::NOTSUP | Errno::NOSYS) => Ok(()),
+                synced => Ok(synced?),
+            }
         })
     }
 

@@ -24,6 +24,7 @@ mod open;
 mod remove;
 mod session;
 mod small_file;
+mod together;
 mod upload;
 mod walk;
 
@@ -40,4 +41,4 @@ pub use names::{Oddities, Oddity, OddityKind};
 pub use open::OpenError;
 pub use session::{Sidecar, UploadId, UploadIdError};
 pub use upload::{Upload, UploadFault};
-pub use walk::{Repositories, Wanted};
+pub use walk::{Repositories, Which};

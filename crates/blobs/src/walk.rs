@@ -16,7 +16,7 @@ use crate::names::Oddities;
 
 /// Which folders count as repositories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Which {
     /// Those with a tag or a manifest.
     Listed,
     /// Those with a folder of layers, manifests or uploads, whatever is in it.
@@ -28,7 +28,7 @@ pub enum Wanted {
 pub struct Repositories {
     folder: Folder,
     tree: Tree,
-    wanted: Wanted,
+    wanted: Which,
     after: Option<String>,
     // From the root down, what is left of each folder on the way.
     levels: Vec<vec::IntoIter<Stop>>,
@@ -50,7 +50,7 @@ impl Folder {
         after: Option<&str>,
         limit: usize,
     ) -> io::Result<Vec<RepoName>> {
-        let walk = self.walk_repositories(tree, Wanted::Listed, after)?;
+        let walk = self.walk_repositories(tree, Which::Listed, after)?;
         walk.take(limit).collect()
     }
 
@@ -61,7 +61,7 @@ impl Folder {
         after: Option<&str>,
         limit: usize,
     ) -> io::Result<Vec<RepoName>> {
-        let walk = self.walk_repositories(tree, Wanted::Any, after)?;
+        let walk = self.walk_repositories(tree, Which::Any, after)?;
         walk.take(limit).collect()
     }
 
@@ -69,7 +69,7 @@ impl Folder {
     pub fn walk_repositories(
         &self,
         tree: Tree,
-        wanted: Wanted,
+        wanted: Which,
         after: Option<&str>,
     ) -> io::Result<Repositories> {
         let mut walk = Repositories {
@@ -148,8 +148,8 @@ impl Repositories {
 
     fn is_wanted(&self, repo: &RepoName) -> io::Result<bool> {
         match self.wanted {
-            Wanted::Listed => self.folder.has_repository(self.tree, repo),
-            Wanted::Any => self.folder.has_any_folder(self.tree, repo),
+            Which::Listed => self.folder.has_repository(self.tree, repo),
+            Which::Any => self.folder.has_any_folder(self.tree, repo),
         }
     }
 

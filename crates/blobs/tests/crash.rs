@@ -234,6 +234,36 @@ fn links_are_written_so_that_none_dangles() {
 }
 
 #[test]
+fn many_links_at_once_are_written_whole() {
+    let name = repo("library/app");
+    let layers: Vec<Digest> = (0..12_u8).map(|number| digest(&[number])).collect();
+    let link = |digest| Link::Layer {
+        repo: &name,
+        digest,
+    };
+
+    crash_everywhere(
+        |_| (),
+        |folder| {
+            let mut batch = folder.batch();
+            for layer in &layers {
+                batch.write_link(TREE, &link(layer), layer);
+            }
+            batch.finish()
+        },
+        |folder| {
+            for layer in &layers {
+                assert!(leads(folder, &link(layer)).is_none_or(|target| target == *layer));
+            }
+        },
+        |folder| {
+            let whole = |layer| leads(folder, &link(layer)) == Some(*layer);
+            assert!(layers.iter().all(whole));
+        },
+    );
+}
+
+#[test]
 fn links_are_removed_so_that_none_dangles_and_no_repository_below_is_touched() {
     let (image, below) = (image("library/app"), image("library/app/below"));
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::slice;
 use std::time::{Duration, SystemTime};
 
-use boxyard_blobs::{Link, LinkText, OddityKind, Sidecar, Tree, UploadId, Wanted};
+use boxyard_blobs::{Link, LinkText, OddityKind, Sidecar, Tree, UploadId, Which};
 use boxyard_oci::Algorithm;
 use support::{Storage, begin, digest, noon, push, repo, tag};
 
@@ -77,7 +77,7 @@ fn garbage_in_the_tree_is_reported() {
     let (storage, name) = (cluttered(), repo("a"));
     let folder = storage.open();
 
-    let mut walk = folder.walk_repositories(TREE, Wanted::Any, None).unwrap();
+    let mut walk = folder.walk_repositories(TREE, Which::Any, None).unwrap();
     let walked = walk.by_ref().count();
     let odd = [
         folder.oddities(TREE, &name).unwrap(),

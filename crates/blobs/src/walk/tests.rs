@@ -97,7 +97,7 @@ fn names_end_where_the_longest_name_ends() {
 
     let walk = storage
         .folder
-        .walk_repositories(Tree::Distribution, Wanted::Listed, None);
+        .walk_repositories(Tree::Distribution, Which::Listed, None);
     let mut walk = walk.unwrap();
     let names: Vec<String> = walk
         .by_ref()
@@ -113,7 +113,7 @@ fn a_folder_that_goes_during_the_walk_is_passed_over() {
     let storage = storage(&["a/b", "c"]);
     let walk = storage
         .folder
-        .walk_repositories(Tree::Distribution, Wanted::Listed, None);
+        .walk_repositories(Tree::Distribution, Which::Listed, None);
     let mut walk = walk.unwrap();
     let bad = Stop::Below("bad".parse().unwrap());
     let level = walk.levels.pop().unwrap();
