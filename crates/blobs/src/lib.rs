@@ -26,6 +26,7 @@ mod session;
 mod small_file;
 mod together;
 mod upload;
+mod uploads;
 mod walk;
 
 #[cfg(any(test, feature = "testing"))]
