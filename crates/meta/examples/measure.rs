@@ -7,6 +7,7 @@ use std::{error::Error, path::Path, sync::Arc, time::Instant};
 use boxyard_meta::{CommitManifest, LayerInTree, Meta, NoFaults, Reconcile};
 use boxyard_oci::{Algorithm, Digest, Manifest, RepoName, Tag};
 use bytes::Bytes;
+use tokio::task::JoinSet;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -48,19 +49,40 @@ async fn take_in(what: &str, meta: &Meta, items: Vec<Reconcile>) -> Result<()> {
 }
 
 async fn push(meta: &Meta) -> Result<()> {
-    let start = Instant::now();
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|client| tokio::spawn(push_images(meta.clone(), client)))
-        .collect();
-    for client in clients {
-        client.await??;
+    let run = meta.begin_run().await?.generation;
+    for client in 0..CLIENTS {
+        meta.mark_complete(&client_repo(client)?, run).await?;
     }
-    report(
-        "images pushed by 16 clients (3 blobs of 4 KiB, manifest, tag)",
-        CLIENTS * PUSHES,
-        start,
-    );
+    let start = Instant::now();
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        clients.spawn(push_images(meta.clone(), client));
+    }
+    while !clients.is_empty() {
+        tokio::select! {
+            pushed = clients.join_next() => pushed.ok_or("no client is left")???,
+            drained = drain(meta) => drained?,
+        }
+    }
+    let what = "images pushed by 16 clients (3 blobs of 4 KiB, manifest, tag)";
+    report(what, CLIENTS * PUSHES, start);
     Ok(())
+}
+
+/// What the projector does, without the files.
+async fn drain(meta: &Meta) -> Result<()> {
+    loop {
+        let wanted = meta.projections(BATCH).await?;
+        let done: Vec<_> = wanted
+            .into_iter()
+            .map(|one| (one.owner, one.sequence))
+            .collect();
+        meta.end_projections(&done).await?;
+    }
+}
+
+fn client_repo(client: usize) -> Result<RepoName> {
+    Ok(format!("client/{client}").parse()?)
 }
 
 async fn push_images(meta: Meta, client: usize) -> std::result::Result<(), String> {
@@ -73,7 +95,7 @@ async fn push_images(meta: Meta, client: usize) -> std::result::Result<(), Strin
 }
 
 async fn push_image(meta: &Meta, client: usize, push: usize) -> Result<()> {
-    let repo: RepoName = format!("client/{client}").parse()?;
+    let repo = client_repo(client)?;
     let mut blobs = Vec::new();
     for blob in 0..3 {
         let content = format!("{client} {push} {blob} ").repeat(400);

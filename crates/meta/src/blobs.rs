@@ -466,3 +466,6 @@ fn naming(tx: &Write<'_>, repository: &Repository, blob: i64) -> rusqlite::Resul
     let params = (repository.id, blob, EdgeKind::Subject.as_u8());
     tx.one(sql, params, |row| column::digest(row, 0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,6 @@ fn report(result: rusqlite::Result<()>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 /// The writer waits for the checkpoint of a long log; nobody else holds the write lock.
 const BUSY: Duration = Duration::from_mins(1);
@@ -13,7 +13,9 @@ const STATEMENTS: usize = 256;
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// The one that changes rows. It never checkpoints, so that no client waits for that.
+    /// The first one, which makes the file if there is none and then changes rows.
+    Create,
+    /// The one that changes rows after that. It never checkpoints, so that no client waits for that.
     Write,
     /// One of several that see one committed state per transaction.
     Read,
@@ -21,9 +23,12 @@ pub(crate) enum Purpose {
     Checkpoint,
 }
 
-/// Opens the file at `path`, creating it for the writer, which always comes first.
+/// Opens the file at `path`. Only the first connection may make it: whoever lost it while it
+/// was open must not go on with an empty one.
 pub(crate) fn open(path: &Path, purpose: Purpose) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, purpose == Purpose::Create);
+    let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     // One plan per statement, whatever is bound to it: what the tests have seen is what runs,
@@ -36,7 +41,7 @@ pub(crate) fn open(path: &Path, purpose: Purpose) -> rusqlite::Result<Connection
 /// Commits are synced (`FULL`) whatever the library was compiled for. Cache sizes are KiB.
 fn settings(purpose: Purpose) -> &'static str {
     match purpose {
-        Purpose::Write => {
+        Purpose::Create | Purpose::Write => {
             "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
              PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
         }

@@ -174,3 +174,6 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredFinding> {
         seen_at: row.get::<_, Timestamp>(6)?.system(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -326,7 +326,7 @@ fn unknown(tx: &Write<'_>, repo: &RepoName, manifest: &Manifest) -> rusqlite::Re
     let repository = repositories::find(tx, repo)?;
     let mut listed = HashSet::new();
     let mut unknown = Vec::new();
-    for edge in manifest.edges().iter().filter(|edge| is_needed(edge)) {
+    for edge in manifest.edges().iter().filter(|edge| !edge.optional) {
         let held = match &repository {
             Some(repository) => is_held(tx, repository, edge)?,
             None => false,
@@ -338,17 +338,13 @@ fn unknown(tx: &Write<'_>, repo: &RepoName, manifest: &Manifest) -> rusqlite::Re
     Ok(unknown)
 }
 
-/// A subject may come later or never, and what an unknown type means nobody can tell.
-fn is_needed(edge: &Edge) -> bool {
-    match edge.kind {
-        EdgeKind::Config | EdgeKind::Layer | EdgeKind::Child => !edge.optional,
-        EdgeKind::Subject | EdgeKind::Unknown => false,
-    }
-}
-
 /// Whether `repository` has what `edge` names. An index may list blobs beside manifests.
 fn is_held(tx: &Write<'_>, repository: &Repository, edge: &Edge) -> rusqlite::Result<bool> {
-    if edge.kind == EdgeKind::Child && expressible(tx, repository.id, &edge.digest)?.is_some() {
+    let may_be_manifest = match edge.kind {
+        EdgeKind::Child | EdgeKind::Subject | EdgeKind::Unknown => true,
+        EdgeKind::Config | EdgeKind::Layer => false,
+    };
+    if may_be_manifest && expressible(tx, repository.id, &edge.digest)?.is_some() {
         return Ok(true);
     }
     let held = blobs::held(tx, repository.id, &edge.digest)?;
@@ -415,3 +411,6 @@ fn remove_tags(
     }
     Ok(removed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ fn apply(transaction: &Transaction<'_>, found: u32) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,3 +46,5 @@ fn costly(db: &Connection, sql: &str) -> Vec<String> {
 fn is_costly(step: &str) -> bool {
     (step.starts_with("SCAN ") && step != "SCAN CONSTANT ROW") || step.contains("TEMP B-TREE")
 }
+
+mod tests;

@@ -313,7 +313,7 @@ struct Queued {
 fn wanted(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Wanted>> {
     let sql = "SELECT p.sequence, p.repository_id, p.kind, p.name, r.name
                FROM projections p LEFT JOIN repositories r ON r.id = p.repository_id
-               ORDER BY p.sequence LIMIT $1";
+               WHERE p.sequence > 0 ORDER BY p.sequence LIMIT $1";
     let queued = db.all(sql, [column::limit(limit)], queued)?;
     let mut wanted = Vec::with_capacity(queued.len());
     let mut content = 0;
@@ -386,3 +386,6 @@ impl WantedState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -399,3 +399,6 @@ fn has_revision(db: &Connection, repository: i64, digest: &Digest) -> rusqlite::
 fn layer_size(db: &Connection, repository: i64, digest: &Digest) -> rusqlite::Result<Option<u64>> {
     Ok(blobs::held(db, repository, digest)?.and_then(|held| held.size))
 }
+
+#[cfg(test)]
+mod tests;

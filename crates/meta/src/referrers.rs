@@ -103,3 +103,6 @@ fn referrer(row: &Row<'_>) -> rusqlite::Result<StoredReferrer> {
         payload: column::bytes(row, 4)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

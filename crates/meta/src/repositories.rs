@@ -151,3 +151,6 @@ pub(crate) fn unlist_if_empty(tx: &Write<'_>, repository: &mut Repository) -> ru
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

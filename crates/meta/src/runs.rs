@@ -41,3 +41,6 @@ impl Meta {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests;

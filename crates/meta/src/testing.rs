@@ -1,12 +1,19 @@
 //! A database in a folder of its own, and what to put into it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
 
 use boxyard_oci::{Algorithm, Digest, Manifest, RepoName, Tag};
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use crate::{Commit, CommitFaults, CommitManifest, Meta, NoFaults, OpenError};
+use crate::{Commit, CommitFaults, CommitManifest, Meta, NoFaults, OpenError, Owner, Wanted};
 
 /// A database that goes with its folder.
 pub(crate) struct Database {
@@ -33,14 +40,15 @@ impl Database {
     pub(crate) fn reopen(self) -> Self {
         self.meta.close();
         let path = self.folder.path().join("boxyard.db");
+        let meta = Meta::open(&path, Arc::new(NoFaults)).unwrap();
         Self {
-            meta: Meta::open(&path, Arc::new(NoFaults)).unwrap(),
+            meta,
             folder: self.folder,
         }
     }
 
     /// What opening the file says, after `change` was made to it while it was closed.
-    pub(crate) fn open_after(self, change: impl FnOnce(&std::path::Path)) -> OpenError {
+    pub(crate) fn open_after(self, change: impl FnOnce(&Path)) -> OpenError {
         let path = self.path();
         self.meta.close();
         change(&path);
@@ -50,8 +58,9 @@ impl Database {
     /// Holds a blob with this content in `to`.
     pub(crate) async fn blob(&self, to: &str, content: &str) -> Digest {
         let digest = digest(content);
+        let size = content.len() as u64;
         self.meta
-            .hold_blob(&repo(to), &digest, content.len() as u64, None)
+            .hold_blob(&repo(to), &digest, size, None)
             .await
             .unwrap();
         digest
@@ -81,14 +90,117 @@ impl Database {
         self.push(to, &image(&config, &[layer]), tags).await
     }
 
+    /// What waits in the projection queue.
+    pub(crate) async fn waiting(&self) -> Vec<Wanted> {
+        self.meta.projections(usize::MAX).await.unwrap()
+    }
+
+    /// Who waits in the projection queue.
+    pub(crate) async fn owners(&self) -> Vec<Owner> {
+        self.waiting()
+            .await
+            .into_iter()
+            .map(|wanted| wanted.owner)
+            .collect()
+    }
+
     /// Ends whatever waits in the projection queue.
     pub(crate) async fn settle(&self) {
-        let wanted = self.meta.projections(usize::MAX).await.unwrap();
+        let wanted = self.waiting().await;
         let done: Vec<_> = wanted
             .into_iter()
             .map(|one| (one.owner, one.sequence))
             .collect();
         self.meta.end_projections(&done).await.unwrap();
+    }
+
+    pub(crate) async fn tag(&self, of: &str, name: &str) -> Option<Digest> {
+        self.meta.tag(&repo(of), &tag(name)).await.unwrap()
+    }
+
+    pub(crate) async fn tags(&self, of: &str) -> Vec<String> {
+        names(&self.meta.tags(&repo(of), None, 100).await.unwrap())
+    }
+
+    pub(crate) async fn repositories(&self) -> Vec<String> {
+        names(&self.meta.repositories(None, 100).await.unwrap())
+    }
+
+    pub(crate) async fn holds(&self, to: &str, digest: &Digest) -> bool {
+        self.meta.blob(&repo(to), digest).await.unwrap().is_some()
+    }
+}
+
+/// Commits that a test counts, holds up and breaks.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    commits: AtomicUsize,
+    held: Mutex<bool>,
+    freed: Condvar,
+    is_waiting: AtomicBool,
+    fail_before: AtomicBool,
+    fail_after: AtomicBool,
+}
+
+impl Script {
+    pub(crate) fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    /// From now on the writer stops before each commit.
+    pub(crate) fn hold(&self) {
+        *self.held.lock().unwrap() = true;
+    }
+
+    /// Lets the writer go on.
+    pub(crate) fn free(&self) {
+        *self.held.lock().unwrap() = false;
+        self.freed.notify_all();
+    }
+
+    /// Whether the writer stands before a commit.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::SeqCst)
+    }
+
+    /// Loses the next group.
+    pub(crate) fn fail_before(&self) {
+        self.fail_before.store(true, Ordering::SeqCst);
+    }
+
+    /// Loses the answers of the next group.
+    pub(crate) fn fail_after(&self) {
+        self.fail_after.store(true, Ordering::SeqCst);
+    }
+}
+
+impl CommitFaults for Script {
+    fn before_commit(&self) -> io::Result<()> {
+        self.is_waiting.store(true, Ordering::SeqCst);
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.freed.wait_while(held, |held| *held).unwrap());
+        self.is_waiting.store(false, Ordering::SeqCst);
+        fail_if(&self.fail_before)?;
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn after_commit(&self) -> io::Result<()> {
+        fail_if(&self.fail_after)
+    }
+}
+
+fn fail_if(asked: &AtomicBool) -> io::Result<()> {
+    if asked.swap(false, Ordering::SeqCst) {
+        return Err(io::Error::other("the power is gone"));
+    }
+    Ok(())
+}
+
+/// Lets other tasks run until `condition` holds.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -100,8 +212,16 @@ pub(crate) fn tag(name: &str) -> Tag {
     name.parse().unwrap()
 }
 
+pub(crate) fn names<T: ToString>(things: &[T]) -> Vec<String> {
+    things.iter().map(ToString::to_string).collect()
+}
+
 pub(crate) fn digest(content: &str) -> Digest {
     Algorithm::Sha256.digest(content.as_bytes())
+}
+
+pub(crate) fn long_digest(content: &str) -> Digest {
+    Algorithm::Sha512.digest(content.as_bytes())
 }
 
 pub(crate) fn image(config: &Digest, layers: &[Digest]) -> Manifest {
@@ -111,6 +231,38 @@ pub(crate) fn image(config: &Digest, layers: &[Digest]) -> Manifest {
             "config":{},"layers":[{}]}}"#,
         descriptor(config),
         layers.join(",")
+    ))
+}
+
+pub(crate) fn index(children: &[Digest]) -> Manifest {
+    let child = |digest| {
+        format!(
+            r#"{{"mediaType":"application/vnd.oci.image.manifest.v1+json",
+                "digest":"{digest}","size":7}}"#
+        )
+    };
+    let children: Vec<_> = children.iter().map(child).collect();
+    manifest(&format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",
+            "manifests":[{}]}}"#,
+        children.join(",")
+    ))
+}
+
+/// An index without children that refers to `subject`.
+pub(crate) fn referrer(subject: &Digest, artifact_type: &str, note: &str) -> Manifest {
+    manifest(&format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",
+            "manifests":[],"subject":{},"artifactType":"{artifact_type}",
+            "annotations":{{"note":"{note}"}}}}"#,
+        descriptor(subject)
+    ))
+}
+
+/// A manifest of a type that nobody knows, which names `digest`.
+pub(crate) fn unknown_type(digest: &Digest) -> Manifest {
+    manifest(&format!(
+        r#"{{"mediaType":"application/x-unknown","thing":{{"digest":"{digest}"}}}}"#
     ))
 }
 

@@ -119,8 +119,8 @@ impl Writer {
         faults: Arc<dyn CommitFaults>,
         bell: impl FnOnce() -> Result<Bell, OpenError>,
     ) -> Result<Self, OpenError> {
-        let mut db =
-            connection::open(path, Purpose::Write).map_err(|source| OpenError::of(path, source))?;
+        let mut db = connection::open(path, Purpose::Create)
+            .map_err(|source| OpenError::of(path, source))?;
         migrate(&mut db, path)?;
         let (sender, receiver) = mpsc::channel();
         let mut desk = Desk {
@@ -169,6 +169,12 @@ impl Writer {
             .send(Message::Job(Box::new(task)))
             .map_err(|_| MetaError::Closed)?;
         answer.await.map_err(|_| MetaError::Closed)?
+    }
+
+    /// How many changes wait or run.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        WAITING - self.places.available_permits()
     }
 
     /// Ends the thread after what already waits.
@@ -323,3 +329,6 @@ fn isolated(tx: &Write<'_>, job: &mut dyn Job) -> Result<(), CommitError> {
     tx.change("RELEASE job", []).map_err(CommitError::Sql)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
