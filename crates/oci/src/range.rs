@@ -30,6 +30,8 @@ pub fn parse_range(header: &str, size: u64) -> RangeRequest {
     match (first, last) {
         _ if size == 0 => RangeRequest::Whole,
         (Some(start), _) if start >= size => RangeRequest::Unsatisfiable,
+        // RFC 9110 leaves a range that ends before it begins to the server; the conformance suite wants it refused.
+        (Some(start), Some(last)) if last < start => RangeRequest::Unsatisfiable,
         (Some(start), last) => {
             let end_inclusive = last.map_or(size - 1, |last| last.min(size - 1));
             RangeRequest::Part {
@@ -62,11 +64,7 @@ fn parse_single(header: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (first, last) = spec.split_once('-')?;
     let first = optional_number(first)?;
     let last = optional_number(last)?;
-    match (first, last) {
-        (None, None) => None,
-        (Some(first), Some(last)) if last < first => None,
-        both => Some(both),
-    }
+    (first.is_some() || last.is_some()).then_some((first, last))
 }
 
 /// `None` if the text is neither empty nor a number.
@@ -205,6 +203,7 @@ mod tests {
             "bytes=10-11",
             "bytes=99999999999999999999-",
             "bytes=-0",
+            "bytes=5-4",
         ] {
             assert_eq!(parse_range(header, 10), Unsatisfiable, "{header}");
         }
@@ -218,7 +217,6 @@ mod tests {
             "bytes=",
             "bytes=-",
             "bytes=,",
-            "bytes=5-4",
             "bytes=0-1,2-3",
             "bytes=a-b",
             "bytes=0-1-2",
