@@ -23,12 +23,14 @@ impl Registry {
         &self,
         repo: &RepoName,
         id: &UploadId,
-        upload: Box<Upload>,
+        mut upload: Box<Upload>,
         range: Option<ContentRange>,
         body: Body,
         turn: &mut Turn<'_>,
     ) -> Result<Box<Upload>, PushError> {
         let begins = upload.size();
+        // A chunk that turns out wrong is taken back without reading the file again.
+        upload.mark();
         let (upload, result) = match check_range(range.as_ref(), begins) {
             Ok(()) => self.pour(upload, range.as_ref(), body, turn).await,
             Err(error) => (Some(upload), Err(error)),
@@ -37,7 +39,7 @@ impl Registry {
             (Some(upload), Ok(())) => Ok(upload),
             (Some(mut upload), Err(error)) if error.leaves_upload_usable() => {
                 if matches!(error, PushError::SizeMismatch { .. }) {
-                    upload = blocking(move || upload.truncate(begins).map(|()| upload))
+                    upload = blocking(move || upload.rewind().map(|()| upload))
                         .await
                         .during("take back a chunk")?;
                 }
