@@ -32,7 +32,7 @@ storage:
     enabled: true
   filesystem:
     rootdirectory: ROOT
-validation:
+boxyard:
   manifests:
     sparse: true
 ";
@@ -84,7 +84,8 @@ fn serve(folder: &Path) -> Result<Server> {
 fn address_in(line: &str) -> Option<String> {
     let (_, after) = line.split_once("127.0.0.1:")?;
     let port: String = after.chars().take_while(char::is_ascii_digit).collect();
-    (line.contains("listening")).then(|| format!("127.0.0.1:{port}"))
+    line.contains("serving")
+        .then(|| format!("127.0.0.1:{port}"))
 }
 
 fn binary() -> Result<PathBuf> {
