@@ -1,3 +1,19 @@
 //! The `boxyard` command.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is a command that a person runs"
+)]
 
-fn main() {}
+mod arguments;
+mod commands;
+mod config;
+mod healthcheck;
+mod serve;
+mod welcome;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run(arguments::read(std::env::args_os()))
+}

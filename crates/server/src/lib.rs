@@ -1,1 +1,28 @@
 //! HTTP in, HTTP out.
+//!
+//! A request becomes a [`Route`](v2::route::Route), the gate makes the permit that it needs, and one handler calls the registry; no handler decides anything.
+//! Configuration and logs are here as well, because only a server has them.
+
+mod activity;
+mod app;
+mod body;
+mod conditional;
+pub mod config;
+mod error;
+mod linger;
+mod links;
+mod listen;
+pub mod log;
+mod percent;
+mod query;
+mod response;
+mod server;
+mod service;
+pub mod v2;
+
+pub use body::Pace;
+pub use config::{Config, ConfigError};
+pub use listen::BindError;
+pub use log::Logs;
+pub use percent::DecodeError;
+pub use server::{Server, ServerError, registry_options};

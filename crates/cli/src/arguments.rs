@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+const ABOUT: &str = "A container registry: a drop-in for Docker's `registry` that loses nothing.";
+
+const EXAMPLES: &str = "\
+Examples:
+  boxyard serve                      serve ./registry-data on 127.0.0.1:5000
+  boxyard serve config.yml           serve by distribution's own config.yml
+  REGISTRY_HTTP_ADDR=:5000 boxyard serve
+                                     the same, on every address of this machine
+
+  docker tag hello-world 127.0.0.1:5000/hello-world
+  docker push 127.0.0.1:5000/hello-world
+  docker pull 127.0.0.1:5000/hello-world";
+
+const CONFIG_HELP: &str = "\
+The configuration is distribution's config.yml. It is taken from, in this order:
+  1. the argument CONFIG,
+  2. the file that $REGISTRY_CONFIGURATION_PATH names,
+  3. nothing: ./registry-data on 127.0.0.1:5000, with deleting allowed.
+Each key has a variable that overrides it: $REGISTRY_HTTP_ADDR is http.addr.";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  boxyard serve
+  boxyard serve /etc/distribution/config.yml
+  REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/srv/registry boxyard serve
+
+A first configuration:
+  version: 0.1
+  storage:
+    filesystem:
+      rootdirectory: /var/lib/registry
+    delete:
+      enabled: true
+  http:
+    addr: :5000";
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  boxyard healthcheck
+  boxyard healthcheck --url http://127.0.0.1:5000/v2/
+
+  HEALTHCHECK CMD [\"/bin/boxyard\", \"healthcheck\", \"/etc/distribution/config.yml\"]";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "boxyard",
+    about = ABOUT,
+    after_help = EXAMPLES,
+    version,
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    subcommand_required = true
+)]
+pub(crate) struct Arguments {
+    /// Say which version this is
+    #[arg(short = 'v', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a registry
+    #[command(after_help = SERVE_EXAMPLES, after_long_help = format!("{CONFIG_HELP}\n\n{SERVE_EXAMPLES}"))]
+    Serve(ConfigArgument),
+    /// Ask a running registry whether it serves: exit status 0 or 1
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Healthcheck {
+        /// Ask this address; otherwise the one that the configuration says to listen on
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+}
+
+/// The configuration's place.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgument {
+    /// The configuration, in the form of distribution's config.yml
+    #[arg(value_name = "CONFIG", env = "REGISTRY_CONFIGURATION_PATH")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// Reads the command line, or ends the program with help or an error.
+pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Arguments {
+    let arguments = with_command(arguments.collect());
+    Arguments::parse_from(arguments)
+}
+
+/// Images of the old registry call it with a configuration and no command, which means to serve.
+fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if let Some(first) = arguments.get(1)
+        && !is_command(first)
+        && is_config(Path::new(first))
+    {
+        arguments.insert(1, OsString::from("serve"));
+    }
+    arguments
+}
+
+fn is_command(word: &OsString) -> bool {
+    Arguments::command()
+        .get_subcommands()
+        .any(|command| word == command.get_name())
+}
+
+fn is_config(path: &Path) -> bool {
+    let is_yaml = path
+        .extension()
+        .is_some_and(|extension| extension == "yml" || extension == "yaml");
+    is_yaml || path.is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completed(arguments: &[&str]) -> Vec<OsString> {
+        with_command(arguments.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_configuration_is_served() {
+        let completed = completed(&["registry", "/etc/docker/registry/config.yml"]);
+
+        assert_eq!(completed[1], "serve");
+        assert_eq!(completed.len(), 3);
+    }
+
+    #[test]
+    fn commands_and_options_stay_what_they_are() {
+        for arguments in [
+            &["registry", "serve", "config.yml"][..],
+            &["registry", "--help"],
+            &["registry", "-v"],
+            &["registry"],
+            &["registry", "garbage-collect", "config.yml"],
+        ] {
+            assert_eq!(completed(arguments).len(), arguments.len());
+        }
+    }
+}

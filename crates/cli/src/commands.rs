@@ -1,0 +1,33 @@
+//! From a command to an exit status.
+
+use std::process::ExitCode;
+
+use boxyard_server::ConfigError;
+
+use crate::arguments::{Arguments, Command};
+use crate::{healthcheck, serve};
+
+/// What `sysexits.h` calls `EX_USAGE`: the caller has to change something before trying again.
+const USAGE: u8 = 64;
+
+/// Runs the command, and says on standard error why it failed.
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    let result = match arguments.command {
+        Command::Serve(config) => serve::run(config.path.as_deref()),
+        Command::Healthcheck { url, config } => {
+            healthcheck::run(url.as_deref(), config.path.as_deref())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let is_config = error.downcast_ref::<ConfigError>().is_some();
+            if is_config {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Where the configuration comes from.
+
+use std::path::Path;
+
+use boxyard_server::{Config, ConfigError};
+
+/// Reads the configuration with the variables of the environment.
+///
+/// A variable that is not text is none of ours.
+pub(crate) fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.into_string().ok()?))
+    });
+    Config::load(path, variables)
+}

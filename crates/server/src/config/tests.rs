@@ -1,0 +1,194 @@
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::*;
+
+/// What the official image has, and Debian's package but for `auth`.
+const OFFICIAL: &str = "
+version: 0.1
+log:
+  fields:
+    service: registry
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: /var/lib/registry
+http:
+  addr: :5000
+  headers:
+    X-Content-Type-Options: [nosniff]
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+";
+
+fn parsed(text: &str) -> Config {
+    Config::parse(text, []).unwrap()
+}
+
+fn problems(text: &str) -> String {
+    let mut list = String::new();
+    for problem in Config::parse(text, []).unwrap_err() {
+        writeln!(list, "{problem}").unwrap();
+    }
+    list
+}
+
+fn with(section: &str) -> String {
+    format!("version: 0.1\nstorage: {{filesystem: {{rootdirectory: /r}}}}\n{section}\n")
+}
+
+#[test]
+fn the_configuration_of_the_official_image_starts() {
+    let config = parsed(OFFICIAL);
+
+    assert_eq!(config.storage.root, Path::new("/var/lib/registry"));
+    assert_eq!(config.http.address, ":5000");
+    assert_eq!(config.http.headers[0].0, "x-content-type-options");
+    assert_eq!(config.log.fields["service"], json!("registry"));
+    assert!(!config.storage.delete);
+    assert_eq!(config.notes.len(), 2, "{:?}", config.notes);
+}
+
+#[test]
+fn the_configuration_of_debian_is_refused_for_its_auth_alone() {
+    let text = format!(
+        "{OFFICIAL}auth:\n  htpasswd:\n    realm: basic-realm\n    path: /etc/docker/registry\n"
+    );
+
+    let list = problems(&text);
+
+    assert_eq!(list.lines().count(), 1, "{list}");
+    assert!(list.contains("line 20: `auth` is refused"), "{list}");
+}
+
+#[test]
+fn no_configuration_is_a_working_one() {
+    let config = Config::load(None, []).unwrap();
+
+    assert_eq!(config.storage.root, Path::new("./registry-data"));
+    assert_eq!(config.http.address, "127.0.0.1:5000");
+    assert!(config.storage.delete);
+}
+
+#[test]
+fn variables_hold_without_a_file_too() {
+    let variables = [("REGISTRY_HTTP_ADDR".to_owned(), ":6000".to_owned())];
+
+    let config = Config::load(None, variables).unwrap();
+
+    assert_eq!(config.http.address, ":6000");
+}
+
+#[test]
+fn everything_wrong_is_said_at_once_in_the_order_of_lines() {
+    let list = problems(
+        "version: 0.2\nlog: {level: loud}\nstorage: {delete: {enabled: perhaps}}\nhttp: {hots: x}\n",
+    );
+
+    assert_eq!(
+        list,
+        "line 1: `version`: only `0.1` is known\n\
+         line 2: `log.level`: `loud` is unknown: expected one of `error`, `warn`, `info`, `debug`\n\
+         line 3: `storage`: no storage driver is named: expected `filesystem`\n\
+         line 3: `storage.delete.enabled`: `perhaps` is neither `true` nor `false`\n\
+         line 4: unknown key `http.hots`: did you mean `http.host`?\n"
+    );
+}
+
+#[test]
+fn an_empty_configuration_lacks_version_and_storage() {
+    let list = problems("");
+
+    assert!(list.contains("`version`: is missing"), "{list}");
+    assert!(list.contains("no storage driver"), "{list}");
+}
+
+#[test]
+fn storage_may_be_named_by_a_word() {
+    let config = parsed("version: 0.1\nstorage: filesystem\n");
+
+    assert_eq!(config.storage.root, Path::new("/var/lib/registry"));
+}
+
+#[test]
+fn urls_are_relative_unless_a_host_says_otherwise() {
+    let host = |section: &str| parsed(&with(section)).http.host;
+
+    assert_eq!(host(""), None);
+    assert_eq!(
+        host("http: {host: 'https://r.example:8443'}").as_deref(),
+        Some("https://r.example:8443")
+    );
+    assert_eq!(
+        host("http: {host: 'https://r.example', relativeurls: true}"),
+        None
+    );
+}
+
+#[test]
+fn a_host_must_be_a_url() {
+    for host in [
+        "r.example",
+        "ftp://r.example",
+        "https://",
+        "https:///x",
+        "https://a b",
+        "https://a?b",
+    ] {
+        let list = problems(&with(&format!("http: {{host: '{host}'}}")));
+        assert!(list.contains("is no URL"), "{host}: {list}");
+    }
+}
+
+#[test]
+fn headers_must_be_headers() {
+    let list = problems(&with("http: {headers: {'a b': [x], X-A: [\"a\\nb\"]}}"));
+
+    assert_eq!(list.lines().count(), 2, "{list}");
+}
+
+#[test]
+fn our_own_keys_hold() {
+    let config = parsed(&with(
+        "database: {path: /fast/boxyard.db}\n\
+         boxyard:\n  manifests: {sparse: yes}\n  uploads: {window: 10s, minimum: 100}\n  connections: {limit: 7, idletimeout: 5m}\n",
+    ));
+
+    assert!(config.storage.sparse);
+    assert_eq!(
+        config.storage.database.as_deref(),
+        Some(Path::new("/fast/boxyard.db"))
+    );
+    assert_eq!(
+        config.http.pace,
+        Pace {
+            window: Duration::from_secs(10),
+            bytes: 100
+        }
+    );
+    assert_eq!(config.http.connections, 7);
+    assert_eq!(config.http.idle, Duration::from_mins(5));
+}
+
+#[test]
+fn an_old_log_level_holds_unless_there_is_a_new_one() {
+    let level = |section: &str| parsed(&with(section)).log.level;
+
+    assert_eq!(level("loglevel: debug"), LevelFilter::DEBUG);
+    assert_eq!(
+        level("loglevel: debug\nlog: {level: Error}"),
+        LevelFilter::ERROR
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Some(Path::new("/no/such/config.yml")), []).unwrap_err();
+
+    assert!(error.to_string().contains("/no/such/config.yml"));
+}

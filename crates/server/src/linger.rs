@@ -1,0 +1,104 @@
+//! A connection that is closed gently.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a closed connection is still read.
+const WITHIN: Duration = Duration::from_secs(10);
+/// How long it may be silent meanwhile.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// A connection whose last answer reaches the client.
+///
+/// Closing a socket that has unread bytes resets the connection, and the client's kernel then throws away what it has received but not yet read: an error such as 431 or 408 would never be seen.
+/// So when this is dropped, our side is closed first, and the other side is read for a while.
+#[derive(Debug)]
+pub(crate) struct Linger {
+    open: Option<(TcpStream, OwnedSemaphorePermit)>,
+}
+
+impl Linger {
+    /// Takes a connection with its place among the connections.
+    pub(crate) fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            open: Some((stream, place)),
+        }
+    }
+
+    fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
+        let (stream, _) = self
+            .get_mut()
+            .open
+            .as_mut()
+            .expect("it is open until it is dropped");
+        Pin::new(stream)
+    }
+}
+
+impl Drop for Linger {
+    fn drop(&mut self) {
+        if let (Some((stream, place)), Ok(runtime)) = (self.open.take(), Handle::try_current()) {
+            runtime.spawn(close(stream, place));
+        }
+    }
+}
+
+async fn close(mut stream: TcpStream, place: OwnedSemaphorePermit) {
+    let end = Instant::now() + WITHIN;
+    let mut forgotten = [0; 4_096];
+    if stream.shutdown().await.is_ok() {
+        let mut until = end.min(Instant::now() + IDLE);
+        while let Ok(Ok(1..)) = timeout_at(until, stream.read(&mut forgotten)).await {
+            until = end.min(Instant::now() + IDLE);
+        }
+    }
+    drop(place);
+}
+
+impl AsyncRead for Linger {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream().poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Linger {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream().poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream().poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_shutdown(context)
+    }
+}

@@ -1,0 +1,95 @@
+//! The log of the program and the log of its requests.
+//!
+//! Both keep the forms that distribution has: the program's log on standard error as `logfmt`, JSON or logstash's JSON, the requests' on standard output.
+
+pub(crate) mod access;
+mod layer;
+mod line;
+mod sink;
+
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+pub(crate) use sink::Sink;
+use sink::SinkGuard;
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// `time=… level=… msg=…`, and the Combined Log Format.
+    #[default]
+    Text,
+    /// One JSON object for each line.
+    Json,
+    /// The same with the names that logstash expects.
+    Logstash,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The least important lines that are written.
+    pub level: LevelFilter,
+    /// How lines are written.
+    pub format: Format,
+    /// Fields that every line has.
+    pub fields: Map<String, Value>,
+    /// Whether requests are logged.
+    pub access: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            level: LevelFilter::INFO,
+            format: Format::Text,
+            fields: Map::new(),
+            access: true,
+        }
+    }
+}
+
+/// The running logs; dropping it writes what still waits.
+#[derive(Debug)]
+pub struct Logs {
+    pub(crate) requests: access::AccessLog,
+    _guards: [SinkGuard; 2],
+}
+
+impl Logs {
+    /// Begins to log, once for the process.
+    pub fn start(settings: &Settings) -> Result<Self, TryInitError> {
+        let (errors, program) = Sink::new(std::io::stderr());
+        let (output, requests) = Sink::new(std::io::stdout());
+        let own = Targets::new()
+            .with_target("boxyard", settings.level)
+            .with_default(settings.level.min(LevelFilter::WARN));
+        tracing_subscriber::registry()
+            .with(own)
+            .with(layer::Lines::new(settings, errors))
+            .try_init()?;
+        Ok(Self {
+            requests: access::AccessLog::new(settings, output),
+            _guards: [program, requests],
+        })
+    }
+}
+
+/// A number that tells the runs of the program apart, in ids of requests.
+pub(crate) fn run_id() -> u32 {
+    static ID: OnceLock<u32> = OnceLock::new();
+    *ID.get_or_init(|| {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        // Seconds in the upper bits keep ids of later runs later; the rest tells quick restarts apart.
+        let hundredths = now.as_millis() / 10;
+        u32::try_from(hundredths & u128::from(u32::MAX)).expect("it was cut to 32 bits")
+    })
+}

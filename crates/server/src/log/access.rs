@@ -1,0 +1,234 @@
+//! The access log: one line for each request, on standard output.
+//!
+//! As text it is the Combined Log Format, which is what distribution writes and what log readers know.
+//! As JSON it has more.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::header::{REFERER, USER_AGENT};
+use http::{HeaderMap, HeaderName, Request, StatusCode, Version};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::{Format, Settings, Sink};
+
+/// The longest piece of a request that a line repeats, in bytes.
+const LONGEST: usize = 2_048;
+
+/// Writes the lines, or does not.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessLog {
+    out: Option<Sink>,
+    format: Format,
+    fields: Map<String, Value>,
+}
+
+/// What a line says.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) status: StatusCode,
+    /// Bytes of the answer's body that were handed to the connection.
+    pub(crate) bytes: u64,
+    peer: SocketAddr,
+    began: Instant,
+    at: Timestamp,
+    method: String,
+    target: String,
+    version: Version,
+    referer: String,
+    agent: String,
+}
+
+impl AccessLog {
+    /// Writes to `out` as the configuration says.
+    pub(crate) fn new(settings: &Settings, out: Sink) -> Self {
+        Self {
+            out: Some(out).filter(|_| settings.access),
+            format: settings.format,
+            fields: settings.fields.clone(),
+        }
+    }
+
+    pub(crate) fn write(&self, entry: &Entry) {
+        let Some(out) = &self.out else {
+            return;
+        };
+        let took = entry.began.elapsed();
+        let mut line = match self.format {
+            Format::Text => entry.combined(),
+            Format::Json | Format::Logstash => self.json(entry, took),
+        };
+        line.push('\n');
+        out.write(line);
+    }
+
+    fn json(&self, entry: &Entry, took: Duration) -> String {
+        let mut line = self.fields.clone();
+        let time = if self.format == Format::Logstash {
+            "@timestamp"
+        } else {
+            "time"
+        };
+        line.insert(time.to_owned(), json!(entry.at.to_string()));
+        line.extend(entry.fields(took));
+        Value::Object(line).to_string()
+    }
+}
+
+impl Entry {
+    /// Notes what will have been forgotten when the request is over.
+    pub(crate) fn of<B>(request: &Request<B>, peer: SocketAddr, id: String) -> Self {
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("", |target| target.as_str());
+        Self {
+            id,
+            status: StatusCode::OK,
+            bytes: 0,
+            peer,
+            began: Instant::now(),
+            at: Timestamp::now(),
+            method: request.method().to_string(),
+            target: clipped(target),
+            version: request.version(),
+            referer: header(request.headers(), &REFERER),
+            agent: header(request.headers(), &USER_AGENT),
+        }
+    }
+
+    /// `host ident user [time] "request" status bytes "referer" "agent"`
+    fn combined(&self) -> String {
+        let time = self.at.to_zoned(TimeZone::UTC);
+        let mut line = format!(
+            "{} - - [{}] ",
+            self.peer.ip(),
+            time.strftime("%d/%b/%Y:%H:%M:%S %z")
+        );
+        let request = format!("{} {} {:?}", self.method, self.target, self.version);
+        write!(
+            line,
+            "{} {} {}",
+            quoted(&request),
+            self.status.as_u16(),
+            self.bytes
+        )
+        .expect("a string takes every write");
+        write!(line, " {} {}", quoted(&self.referer), quoted(&self.agent))
+            .expect("a string takes every write");
+        line
+    }
+
+    fn fields(&self, took: Duration) -> impl Iterator<Item = (String, Value)> {
+        [
+            ("level", json!("info")),
+            ("msg", json!("request")),
+            ("http.request.id", json!(self.id)),
+            ("http.request.method", json!(self.method)),
+            ("http.request.uri", json!(self.target)),
+            (
+                "http.request.protocol",
+                json!(format!("{:?}", self.version)),
+            ),
+            ("http.request.remoteaddr", json!(self.peer.to_string())),
+            ("http.request.referer", json!(self.referer)),
+            ("http.request.useragent", json!(self.agent)),
+            ("http.response.status", json!(self.status.as_u16())),
+            ("http.response.written", json!(self.bytes)),
+            ("duration_ms", json!(took.as_secs_f64() * 1_000.0)),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+    }
+}
+
+fn header(headers: &HeaderMap, name: &HeaderName) -> String {
+    headers
+        .get(name)
+        .map(|value| clipped(&String::from_utf8_lossy(value.as_bytes())))
+        .unwrap_or_default()
+}
+
+fn clipped(text: &str) -> String {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+/// A quoted field that cannot end early or break the line, whatever the client sent.
+fn quoted(text: &str) -> String {
+    let text = if text.is_empty() { "-" } else { text };
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control.is_control() => quoted.extend(control.escape_unicode()),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(agent: &[u8]) -> Entry {
+        let request = Request::builder()
+            .uri("/v2/a/tags/list?n=1")
+            .header(USER_AGENT, agent)
+            .body(())
+            .unwrap();
+        let mut entry = Entry::of(&request, "[::1]:4000".parse().unwrap(), "7".to_owned());
+        entry.at = "2026-11-23T20:00:00Z".parse().unwrap();
+        entry.bytes = 12;
+        entry
+    }
+
+    #[test]
+    fn a_line_of_text_is_in_the_combined_format() {
+        let line = entry(b"docker/20.10").combined();
+
+        assert_eq!(
+            line,
+            r#"::1 - - [23/Nov/2026:20:00:00 +0000] "GET /v2/a/tags/list?n=1 HTTP/1.1" 200 12 "-" "docker/20.10""#
+        );
+    }
+
+    #[test]
+    fn what_a_client_sends_cannot_break_the_line() {
+        let line = entry(b"evil\" 200 \\ \xff\t").combined();
+
+        assert!(
+            line.ends_with("\"evil\\\" 200 \\\\ \u{fffd}\\u{9}\""),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_line_of_json_has_the_configured_fields_and_the_request_id() {
+        let settings = Settings {
+            format: Format::Json,
+            fields: Map::from_iter([("service".to_owned(), json!("registry"))]),
+            ..Settings::default()
+        };
+        let log = AccessLog::new(&settings, Sink::discarding());
+
+        let line: Value =
+            serde_json::from_str(&log.json(&entry(b"x"), Duration::from_millis(2))).unwrap();
+
+        assert_eq!(line["service"], "registry");
+        assert_eq!(line["http.request.id"], "7");
+        assert_eq!(line["http.response.status"], 200);
+        assert_eq!(line["time"], "2026-11-23T20:00:00Z");
+    }
+}

@@ -1,0 +1,135 @@
+//! The life of a server: open, listen, serve, stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxyard_auth::Gate;
+use boxyard_registry::{Internal, Options, Registry, Settings, StartError};
+use tokio_util::sync::CancellationToken;
+
+use crate::activity::Idleness;
+use crate::app::{App, Limits};
+use crate::config::Config;
+use crate::links::Links;
+use crate::listen::{self, Acceptor, BindError, ConnectionLimits};
+use crate::log::Logs;
+
+/// How long a new connection may take to send its first request.
+const BEFORE_FIRST: Duration = Duration::from_secs(30);
+/// How long a client may take nothing of what it has asked for.
+const STALLED: Duration = Duration::from_mins(10);
+
+/// A registry that listens, and will answer once it [runs](Server::run).
+#[derive(Debug)]
+pub struct Server {
+    registry: Arc<Registry>,
+    acceptor: Acceptor,
+    address: SocketAddr,
+}
+
+/// Why there is no server, or why it ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The registry did not open.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// What was to be written at the end was not.
+    #[error("stop the registry")]
+    Stop(#[source] Internal),
+}
+
+/// What the registry itself is opened with.
+pub fn registry_options(config: &Config) -> Options {
+    let settings = Settings {
+        delete: config.storage.delete,
+        sparse: config.storage.sparse,
+        ..Settings::default()
+    };
+    let mut options = Options::new(config.storage.root.clone(), settings);
+    options.database.clone_from(&config.storage.database);
+    options
+}
+
+impl Server {
+    /// Opens the registry's folder and begins to listen.
+    pub async fn start(config: &Config, logs: &Logs) -> Result<Self, ServerError> {
+        say(config);
+        let options = registry_options(config);
+        let manifest_bytes = options.settings.manifest_bytes;
+        let registry = Registry::open(options).await?;
+        let bound = match listen::bind(&config.http.address).await {
+            Ok(bound) => bound,
+            Err(error) => {
+                registry.stop().await.map_err(ServerError::Stop)?;
+                return Err(error.into());
+            }
+        };
+        let app = App {
+            registry: Arc::clone(&registry),
+            gate: Gate::open(),
+            links: Links::new(config.http.host.as_deref()),
+            limits: Limits {
+                manifest_bytes,
+                pace: config.http.pace,
+            },
+            headers: config.http.headers.clone(),
+        };
+        let acceptor = Acceptor {
+            listener: bound.listener,
+            app: Arc::new(app),
+            log: logs.requests.clone(),
+            limits: limits(config),
+        };
+        Ok(Self {
+            registry,
+            acceptor,
+            address: bound.address,
+        })
+    }
+
+    /// Where a client on this machine reaches it.
+    pub fn address(&self) -> SocketAddr {
+        listen::reachable(self.address)
+    }
+
+    /// Serves until `stop`, then lets running requests end and the folder catch up.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServerError> {
+        if !self.address.ip().is_loopback() {
+            tracing::warn!(address = %self.address, "everybody who reaches this address may read, write and delete: there is no access control and no TLS");
+        }
+        tracing::info!(address = %self.address, "serving; the registry is open to everybody");
+        self.registry.work();
+        self.acceptor.run(stop).await;
+        tracing::info!("stopping");
+        self.registry.stop().await.map_err(ServerError::Stop)?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        connections: config.http.connections,
+        idleness: Idleness {
+            before_first: BEFORE_FIRST.min(config.http.idle),
+            between: config.http.idle,
+            stalled: STALLED,
+        },
+        http2: config.http.http2,
+        drain: config.http.drain,
+    }
+}
+
+/// Says what of the configuration does nothing.
+fn say(config: &Config) {
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+}

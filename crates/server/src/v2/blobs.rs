@@ -1,0 +1,94 @@
+//! Blobs: end-2 and end-10.
+
+use boxyard_auth::{Delete, Permit, Pull};
+use boxyard_oci::{Digest, ErrorCode, RangeRequest, parse_range};
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+
+use super::headers::{CONTENT_DIGEST, IMMUTABLE};
+use crate::app::App;
+use crate::conditional::{allows_range, etag, is_held};
+use crate::error::ApiError;
+use crate::response::{Answer, ResponseBody};
+
+const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+
+/// Answers with the blob or with one range of it.
+///
+/// A HEAD asks for its size only, and a GET opens it before the status goes out.
+pub(super) async fn get(
+    app: &App,
+    permit: &Permit<Pull>,
+    digest: &Digest,
+    request: &Parts,
+) -> Result<Response<ResponseBody>, ApiError> {
+    if request.method == Method::HEAD {
+        let size = app.registry.blob_size(permit, digest).await?;
+        if is_held(&request.headers, digest) {
+            return Ok(described(StatusCode::NOT_MODIFIED, digest).done());
+        }
+        let answer = described(StatusCode::OK, digest).header(CONTENT_TYPE, OCTET_STREAM);
+        return Ok(answer.sized(&request.method, size, ResponseBody::empty));
+    }
+    let blob = app.registry.blob(permit, digest).await?;
+    if is_held(&request.headers, digest) {
+        return Ok(described(StatusCode::NOT_MODIFIED, digest).done());
+    }
+    let size = blob.size();
+    let (status, start, end) = match requested(&request.headers, digest, size) {
+        RangeRequest::Whole => (StatusCode::OK, 0, size),
+        RangeRequest::Part {
+            start,
+            end_inclusive,
+        } => (StatusCode::PARTIAL_CONTENT, start, end_inclusive + 1),
+        RangeRequest::Unsatisfiable => return Err(unsatisfiable(size)),
+    };
+    let mut answer = described(status, digest).header(CONTENT_TYPE, OCTET_STREAM);
+    if status == StatusCode::PARTIAL_CONTENT {
+        answer = answer.text(CONTENT_RANGE, &format!("bytes {start}-{}/{size}", end - 1));
+    }
+    let length = end - start;
+    Ok(answer.sized(&request.method, length, || {
+        ResponseBody::pieces(blob.read(start, end), length)
+    }))
+}
+
+fn described(status: StatusCode, digest: &Digest) -> Answer {
+    Answer::new(status)
+        .text(CONTENT_DIGEST, &digest.to_string())
+        .header(ETAG, etag(digest))
+        .header(CACHE_CONTROL, IMMUTABLE)
+        .header(ACCEPT_RANGES, BYTES)
+}
+
+fn requested(headers: &HeaderMap, digest: &Digest, size: u64) -> RangeRequest {
+    let mut ranges = headers.get_all(RANGE).iter();
+    match (ranges.next(), ranges.next()) {
+        (Some(range), None) if allows_range(headers, digest) => range
+            .to_str()
+            .map_or(RangeRequest::Whole, |range| parse_range(range, size)),
+        _ => RangeRequest::Whole,
+    }
+}
+
+fn unsatisfiable(size: u64) -> ApiError {
+    ApiError::client(
+        ErrorCode::RangeInvalid,
+        &format!("the range lies outside of the blob, which has {size} bytes"),
+    )
+    .with_header(CONTENT_RANGE, &format!("bytes */{size}"))
+}
+
+/// Takes the blob out of the repository.
+pub(super) async fn delete(
+    app: &App,
+    permit: &Permit<Delete>,
+    digest: &Digest,
+) -> Result<Response<ResponseBody>, ApiError> {
+    app.registry.delete_blob(permit, digest).await?;
+    Ok(Answer::new(StatusCode::ACCEPTED)
+        .text(CONTENT_DIGEST, &digest.to_string())
+        .empty())
+}

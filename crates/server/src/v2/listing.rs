@@ -1,0 +1,136 @@
+//! Lists of names, in pages or whole.
+//!
+//! A page is what the client asks for by `n`.
+//! Without it the whole list is sent as it is read, so that its length costs no memory.
+
+use boxyard_registry::{Listing, PullError};
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{CONTENT_TYPE, LINK};
+use http::{HeaderValue, Method, Response, StatusCode};
+
+use crate::app::App;
+use crate::error::{ApiError, chain};
+use crate::query::Query;
+use crate::response::{Answer, ResponseBody};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Names read in one go where the client wants all of them.
+const PIECE: usize = 1_000;
+/// The largest page; a client that asks for more gets this many and a link to the next ones.
+const LARGEST: usize = 10_000;
+
+/// What is listed, and where.
+pub(super) struct List<'a, F> {
+    pub(super) app: &'a App,
+    pub(super) path: String,
+    /// The JSON before the names; behind them come `]}`.
+    pub(super) head: String,
+    /// Reads at most so many names after a name.
+    pub(super) read: F,
+}
+
+impl<F, R> List<'_, F>
+where
+    F: Fn(Option<String>, usize) -> R + Send + 'static,
+    R: Future<Output = Result<Listing<String>, PullError>> + Send + 'static,
+{
+    pub(super) async fn answer(
+        self,
+        method: &Method,
+        query: Query<'_>,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let after = query.text("last")?;
+        match query.page_size()? {
+            Some(size) => self.page(method, after, size.min(LARGEST)).await,
+            None => self.whole(method, after).await,
+        }
+    }
+
+    async fn page(
+        self,
+        method: &Method,
+        after: Option<String>,
+        size: usize,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let page = (self.read)(after, size).await?;
+        let mut answer = Answer::new(StatusCode::OK);
+        if let (true, Some(last)) = (page.more, page.items.last()) {
+            let parameters = [("last", last.as_str()), ("n", &size.to_string())];
+            answer = answer.header(LINK, self.app.links.next(&self.path, &parameters));
+        }
+        let body = format!("{}{}]}}", self.head, names(&page.items));
+        Ok(answer.content(method, JSON, Bytes::from(body)))
+    }
+
+    async fn whole(
+        self,
+        method: &Method,
+        after: Option<String>,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let first = (self.read)(after, PIECE).await?;
+        if !first.more {
+            let body = format!("{}{}]}}", self.head, names(&first.items));
+            return Ok(Answer::new(StatusCode::OK).content(method, JSON, Bytes::from(body)));
+        }
+        let answer = Answer::new(StatusCode::OK).header(CONTENT_TYPE, JSON);
+        if *method == Method::HEAD {
+            return Ok(answer.done());
+        }
+        Ok(answer.body(stream_of(&self.head, &first, self.read)))
+    }
+}
+
+/// Sends the first piece, and reads each other one when the one before has gone.
+fn stream_of<F, R>(head: &str, first: &Listing<String>, read: F) -> ResponseBody
+where
+    F: Fn(Option<String>, usize) -> R + Send + 'static,
+    R: Future<Output = Result<Listing<String>, PullError>> + Send + 'static,
+{
+    let last = first.items.last().cloned();
+    let begin = format!("{head}{}", names(&first.items));
+    let pieces = stream::try_unfold(
+        (Some(begin), last, read),
+        |(ready, last, read)| async move {
+            if let Some(ready) = ready {
+                return Ok(Some((Bytes::from(ready), (None, last, read))));
+            }
+            let Some(after) = last else {
+                return Ok(None);
+            };
+            let page = match read(Some(after), PIECE).await {
+                Ok(page) => page,
+                Err(PullError::Internal(error)) => {
+                    tracing::error!(error = %chain(&error), "a list could not be read to its end");
+                    return Err(error.into());
+                }
+                // The last of the names has gone meanwhile.
+                Err(_) => Listing {
+                    items: Vec::new(),
+                    more: false,
+                },
+            };
+            let comma = if page.items.is_empty() { "" } else { "," };
+            let end = if page.more { "" } else { "]}" };
+            let piece = format!("{comma}{}{end}", names(&page.items));
+            let last = page.items.last().cloned().filter(|_| page.more);
+            Ok(Some((Bytes::from(piece), (None, last, read))))
+        },
+    );
+    ResponseBody::chunks(pieces)
+}
+
+/// The names as JSON strings with commas between them.
+fn names(items: &[String]) -> String {
+    let quoted: Vec<String> = items.iter().map(|item| format!("\"{item}\"")).collect();
+    quoted.join(",")
+}
+
+/// Turns a listing of parsed names into one of texts.
+pub(super) fn texts<T: ToString>(listing: &Listing<T>) -> Listing<String> {
+    Listing {
+        items: listing.items.iter().map(ToString::to_string).collect(),
+        more: listing.more,
+    }
+}
