@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use boxyard_testkit::Image;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::{Network, Sandbox, Tool, tools};
+use crate::{Layout, Network, Sandbox, Tool, tools};
 
 /// An engine with folders of its own, and its client.
 #[derive(Debug)]
@@ -80,6 +82,24 @@ impl Docker {
     /// The sandbox that the engine runs in.
     pub fn sandbox(&self) -> &Sandbox {
         &self.sandbox
+    }
+
+    /// The sandbox, to start something beside the engine.
+    pub fn sandbox_mut(&mut self) -> &mut Sandbox {
+        &mut self.sandbox
+    }
+
+    /// Where the engine listens, for clients outside of the sandbox.
+    pub fn host(&self) -> String {
+        format!("unix://{}/docker.sock", self.sandbox.home().display())
+    }
+
+    /// Loads an image under a name, which has a tag.
+    #[track_caller]
+    pub fn load(&self, image: &Image, name: &str) {
+        let folder = TempDir::new_in(self.sandbox.home()).expect("make a folder for the image");
+        let layout = Layout::of_image(&folder.path().join("image"), image, name);
+        self.run(format!("image load --input {}", layout.archive().display()));
     }
 
     /// Runs a line of the client, which must succeed.

@@ -5,11 +5,14 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use boxyard_testkit::eventually;
 use tempfile::TempDir;
 
 use crate::Tool;
+
+/// How long a program may take to be ready.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How many of the last lines of a daemon a failed test shows.
 const SHOWN: usize = 30;
@@ -107,39 +110,66 @@ impl Sandbox {
 
     /// Starts a program that runs until the sandbox ends, and waits until it is ready.
     #[track_caller]
-    pub fn start(&mut self, name: &str, tool: &Tool, words: &str, mut ready: impl FnMut() -> bool) {
-        let log = self.home().join(format!("{name}.log"));
+    pub fn start(&mut self, name: &str, tool: &Tool, words: &str, ready: impl FnMut() -> bool) {
+        self.start_within(LIMIT, name, tool, words, ready);
+    }
+
+    /// Starts a program that may take this long to be ready.
+    #[track_caller]
+    pub fn start_within(
+        &mut self,
+        limit: Duration,
+        name: &str,
+        tool: &Tool,
+        words: &str,
+        mut ready: impl FnMut() -> bool,
+    ) {
+        let mut daemon = Daemon::spawn(name, tool, words, self.log_file(name));
+        let started = Instant::now();
+        while !ready() {
+            let ended = daemon.process.try_wait().expect("ask for a daemon's end");
+            let waits = ended.is_none() && started.elapsed() < limit;
+            assert!(waits, "{name} is not ready, {ended:?}:\n{}", daemon.said());
+            // Nobody wakes this thread; it looks again after a moment.
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        self.daemons.push(daemon);
+    }
+
+    /// Where a daemon's words go.
+    pub fn log_file(&self, name: &str) -> PathBuf {
+        self.home().join(format!("{name}.log"))
+    }
+
+    /// All that a daemon has said.
+    pub fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.log_file(name)).unwrap_or_default()
+    }
+}
+
+impl Daemon {
+    fn spawn(name: &str, tool: &Tool, words: &str, log: PathBuf) -> Self {
         let file = File::create(&log).expect("make a log");
         let words: Vec<&str> = words.split_whitespace().collect();
-        let mut process = tool
+        let process = tool
             .command(&words)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("share the log"))
             .stderr(file)
             .spawn()
             .expect("run `nsenter`");
-        eventually(name, || {
-            let ended = process.try_wait().expect("ask for a daemon's end");
-            let said = || fs::read_to_string(&log).unwrap_or_default();
-            assert!(
-                ended.is_none(),
-                "{name} ends before it is ready:\n{}",
-                said()
-            );
-            ready().then_some(())
-        });
-        self.daemons.push(Daemon {
+        Self {
             name: name.to_owned(),
             process,
             log,
-        });
+        }
     }
 
-    /// All that a daemon has said.
-    pub fn log(&self, name: &str) -> String {
-        let daemon = self.daemons.iter().find(|daemon| daemon.name == name);
-        let daemon = daemon.expect("the test started it");
-        fs::read_to_string(&daemon.log).unwrap_or_default()
+    fn said(&self) -> String {
+        let said = fs::read_to_string(&self.log).unwrap_or_default();
+        let skipped = said.lines().count().saturating_sub(SHOWN);
+        let end: Vec<&str> = said.lines().skip(skipped).collect();
+        end.join("\n")
     }
 }
 
@@ -148,12 +178,11 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for daemon in &self.daemons {
-                let log = self.log(&daemon.name);
-                let skipped = log.lines().count().saturating_sub(SHOWN);
-                eprintln!("--- the end of the log of {}:", daemon.name);
-                log.lines()
-                    .skip(skipped)
-                    .for_each(|line| eprintln!("{line}"));
+                eprintln!(
+                    "--- the end of the log of {}:\n{}",
+                    daemon.name,
+                    daemon.said()
+                );
             }
         }
         drop(self.holder.stdin.take());

@@ -21,7 +21,7 @@ fn debians_docker_pushes_a_manifest_list_and_pulls_the_platform_it_asks_for() {
     let docker = Docker::debian(Network::Machine);
     let name = format!("{}/platforms", server.address());
     for (architecture, image) in PLATFORMS.iter().zip(platforms().images) {
-        load(&docker, &image, &format!("{name}:{architecture}"));
+        docker.load(&image, &format!("{name}:{architecture}"));
         docker.run(format!("image push {name}:{architecture}"));
     }
 
@@ -68,7 +68,7 @@ fn push_and_pull_layers(docker: &Docker) {
     let server = TestServer::start();
     let name = format!("{}/some/app:v1", server.address());
     let image = Image::with_layers(1, &[10, 20_000, 3_000_000]);
-    load(docker, &image, &name);
+    docker.load(&image, &name);
     let before = docker.inspect(&name);
 
     docker.run(format!("image push {name}"));
@@ -115,11 +115,4 @@ fn pulls_each_platform(docker: &Docker, name: &str) {
         docker.run(format!("container rm {container}"));
         docker.run(format!("image rm {name}"));
     }
-}
-
-fn load(docker: &Docker, image: &Image, name: &str) {
-    let folder = docker.sandbox().home().join("image");
-    let layout = Layout::of_image(&folder, image, name);
-    docker.run(format!("image load --input {}", layout.archive().display()));
-    fs::remove_dir_all(folder).expect("remove the layout");
 }
