@@ -25,6 +25,7 @@ mod referrers;
 mod repositories;
 mod runs;
 mod statements;
+mod states;
 mod tags;
 #[cfg(test)]
 mod testing;

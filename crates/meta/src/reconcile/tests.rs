@@ -175,43 +175,6 @@ async fn a_complete_repository_is_not_reconciled_until_the_next_run() {
 }
 
 #[tokio::test]
-async fn states_tell_what_is_there_and_what_the_tree_knows_nothing_of() {
-    let db = Database::new();
-    let adopted = tag_item("adopted", None, Some(digest("x")));
-    db.reconcile(adopted).await;
-    let pushed = db.image("a", "one", &["pushed"]).await;
-    let layer = digest("layer of one");
-
-    let names = ["adopted", "pushed", "absent"].map(tag);
-    let tags = db.meta.tag_states(&repo("a"), &names).await.unwrap();
-    let revisions = db
-        .meta
-        .revision_states(&repo("a"), &[pushed, layer])
-        .await
-        .unwrap();
-    let layers = db
-        .meta
-        .layer_states(&repo("a"), &[layer, pushed])
-        .await
-        .unwrap();
-
-    assert_eq!(
-        tags,
-        [
-            (Some(digest("x")), false),
-            (Some(pushed), true),
-            (None, false)
-        ]
-    );
-    assert_eq!(revisions, [(true, true), (false, false)]);
-    assert_eq!(layers, [(Some(12), true), (None, false)]);
-    assert_eq!(
-        db.meta.layer_states(&repo("b"), &[layer]).await.unwrap(),
-        [(None, false)]
-    );
-}
-
-#[tokio::test]
 async fn an_adopted_alias_leads_to_its_target() {
     let db = Database::new();
     let (blob, alias) = (digest("content"), long_digest("content"));

@@ -121,9 +121,9 @@ async fn a_database_that_went_away_is_not_replaced_by_an_empty_one() {
     script.fail_before();
     hold(db.meta.clone(), 1).await.unwrap_err();
 
-    Meta::files(&db.path())
-        .iter()
-        .for_each(|file| drop(fs::remove_file(file)));
+    for file in Meta::files(&db.path()) {
+        fs::remove_file(file).unwrap();
+    }
     let refused = hold(db.meta.clone(), 2).await;
 
     let Err(MetaError::Commit(error)) = refused else {
