@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, types::Type};
 use crate::{
     Finding, Meta, MetaError, column, digests, findings,
     projections::{self, Key},
+    releases,
     repositories::{self, Repository},
     statements::Statements,
     writer::Write,
@@ -15,7 +16,7 @@ use crate::{
 /// Whether a blob's content can be served.
 ///
 /// Stored as 1 and 2; 0 is a digest that is only named. A bad blob becomes present by a push of
-/// its digest; no blob leaves these states yet.
+/// its digest, and either is only named again when it is let go of, before its file goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlobState {
     /// Its content is there.
@@ -233,7 +234,7 @@ impl Meta {
             let Some(repository) = repositories::find(tx, &repo)? else {
                 return Ok(DeleteBlob::NotFound);
             };
-            let Some(Held { name, .. }) = held(tx, repository.id, &digest)? else {
+            let Some(Held { name, target, .. }) = held(tx, repository.id, &digest)? else {
                 return Ok(DeleteBlob::NotFound);
             };
             if let Some(manifest) = naming(tx, &repository, name)? {
@@ -241,6 +242,8 @@ impl Meta {
             }
             release(tx, &repository, name)?;
             projections::queue(tx, &repository, Key::layer(&repository, &digest))?;
+            releases::review(tx, name)?;
+            releases::review(tx, target)?;
             Ok(DeleteBlob::Deleted)
         })
         .await

@@ -22,6 +22,7 @@ mod projections;
 mod readers;
 mod reconcile;
 mod referrers;
+mod releases;
 mod repositories;
 mod runs;
 mod statements;

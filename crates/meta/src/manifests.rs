@@ -11,6 +11,7 @@ use crate::{
     clock::Timestamp,
     column, digests,
     projections::{self, Key},
+    releases,
     repositories::{self, Repository},
     statements::Statements,
     tags,
@@ -128,6 +129,7 @@ impl Meta {
             let Some(mut repository) = repositories::find(tx, &repo)? else {
                 return Ok(None);
             };
+            releases::review_manifest(tx, &repository, &digest)?;
             if !remove(tx, &repository, &digest)? {
                 return Ok(None);
             }

@@ -262,10 +262,22 @@ impl Doubts {
     }
 }
 
-/// The largest number in the queue.
+/// Forgets that the file of `digest` waits.
+pub(crate) fn drop_blob(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM projections WHERE repository_id = $1 AND kind = $2 AND name = $3";
+    tx.change(sql, Key::blob(digest).params()).map(drop)
+}
+
+/// The largest number in this queue and that of the releases.
 pub(crate) fn last_sequence(db: &Connection) -> rusqlite::Result<i64> {
-    let sql = "SELECT COALESCE(MAX(sequence), 0) FROM projections";
-    Ok(db.one(sql, [], |row| row.get(0))?.unwrap_or(0))
+    let mut last = 0;
+    for sql in [
+        "SELECT COALESCE(MAX(sequence), 0) FROM projections",
+        "SELECT COALESCE(MAX(sequence), 0) FROM releases",
+    ] {
+        last = db.one(sql, [], |row| row.get(0))?.unwrap_or(0).max(last);
+    }
+    Ok(last)
 }
 
 fn touch(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result<()> {

@@ -20,7 +20,7 @@ CREATE INDEX repositories_listed ON repositories (name) WHERE listed = 1;
 -- digests come in no order, and each index over them would be written all over.
 -- `state`: 0 only named, 1 present, 2 bad; the states of collection follow these.
 -- `verified`: this registry has hashed the content, so that its size cannot be another one.
--- A blob stays when no repository holds it any more, until it is collected.
+-- A blob stays when no repository holds it any more, until it is released.
 CREATE TABLE blobs (
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL UNIQUE,
@@ -61,6 +61,7 @@ CREATE TABLE manifests (
     created_at INTEGER NOT NULL,
     UNIQUE (repository_id, blob_id)
 ) STRICT;
+CREATE INDEX manifests_by_blob ON manifests (blob_id);
 CREATE INDEX manifests_by_subject ON manifests (repository_id, subject_id, blob_id)
     WHERE subject_id IS NOT NULL;
 CREATE INDEX manifests_by_subject_and_type
@@ -113,6 +114,14 @@ CREATE TABLE touched (
     name BLOB NOT NULL,
     PRIMARY KEY (repository_id, kind, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Digests that may have lost their last use, so that somebody looks at them.
+-- `sequence` is one of the queue of the tree: what was queued there before has its turn first.
+CREATE TABLE releases (
+    blob_id INTEGER PRIMARY KEY,
+    sequence INTEGER NOT NULL
+) STRICT;
+CREATE INDEX releases_by_sequence ON releases (sequence);
 
 -- `repository` is empty where a finding is not about one.
 CREATE TABLE findings (
