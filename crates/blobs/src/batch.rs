@@ -42,6 +42,7 @@ enum Rank {
 /// Writes, and then removals.
 #[derive(Debug, Default)]
 struct Stage {
+    folders: BTreeSet<PathBuf>,
     writes: BTreeMap<(Rank, PathBuf), Bytes>,
     blobs: BTreeSet<Digest>,
     removals: BTreeSet<(Rank, Removal)>,
@@ -70,6 +71,16 @@ impl Batch {
     pub fn write_blob(&mut self, digest: &Digest, bytes: Bytes) {
         let path = self.folder.inner.layout.blob(digest);
         self.write(Rank::Blob, path, bytes).blobs.insert(*digest);
+    }
+
+    /// Makes the folders of layers and tags, which may stay empty.
+    ///
+    /// Distribution's collectors walk both in every repository that has manifests, and stop at one that lacks them.
+    pub fn make_repository(&mut self, tree: Tree, repo: &RepoName) {
+        let layout = &self.folder.inner.layout;
+        for folder in [layout.layers(tree, repo), layout.tags(tree, repo)] {
+            self.stage_for(&folder).folders.insert(folder);
+        }
     }
 
     /// Makes a link lead to `target`.
@@ -138,12 +149,17 @@ impl Batch {
         &mut self.stages[last]
     }
 
-    fn write(&mut self, rank: Rank, path: PathBuf, content: Bytes) -> &mut Stage {
+    /// The stage in which `path` may appear: after what is above it has been removed.
+    fn stage_for(&mut self, path: &Path) -> &mut Stage {
         let removed = &self.stage().removed;
         if path.ancestors().any(|above| removed.contains(above)) {
             self.stages.push(Stage::default());
         }
-        let stage = self.stage();
+        self.stage()
+    }
+
+    fn write(&mut self, rank: Rank, path: PathBuf, content: Bytes) -> &mut Stage {
+        let stage = self.stage_for(&path);
         stage.writes.insert((rank, path), content);
         stage
     }
@@ -165,6 +181,9 @@ impl Folder {
             .map(|blob| inner.claims.claim(blob))
             .collect();
         let mut plan = inner.folders.plan();
+        for folder in &stage.folders {
+            plan.make_lasting(&inner.disk, folder)?;
+        }
         let mut folders = BTreeSet::new();
         for (_, path) in stage.writes.keys() {
             let folder = path.parent().unwrap_or(path);

@@ -139,7 +139,8 @@ impl Plan<'_> {
         Ok(())
     }
 
-    fn make_lasting(&mut self, disk: &Disk, path: &Path) -> io::Result<()> {
+    /// Makes a folder to which many will come again.
+    pub(crate) fn make_lasting(&mut self, disk: &Disk, path: &Path) -> io::Result<()> {
         if self.seen.contains(path) {
             return Ok(());
         }

@@ -148,6 +148,28 @@ fn a_damaged_blob_is_healed_or_stays_as_it_was() {
 }
 
 #[test]
+fn the_folders_of_a_repository_are_made_without_anything_in_them() {
+    let name = repo("library/app");
+
+    crash_everywhere(
+        |_| (),
+        |folder| {
+            let mut batch = folder.batch();
+            batch.make_repository(Tree::Distribution, &name);
+            batch.finish()
+        },
+        |folder| assert!(!folder.has_repository(Tree::Distribution, &name).unwrap()),
+        |folder| {
+            let path = folder
+                .root()
+                .join("docker/registry/v2/repositories/library/app");
+            assert!(path.join("_layers").is_dir());
+            assert!(path.join("_manifests/tags").is_dir());
+        },
+    );
+}
+
+#[test]
 fn a_removed_blob_leaves_nothing_behind() {
     let blob = digest(b"some bytes");
 
