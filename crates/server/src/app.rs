@@ -5,7 +5,7 @@ use std::sync::Arc;
 use boxyard_auth::{Action, Gate, Identity, List, Permit};
 use boxyard_oci::{ErrorCode, RepoName};
 use boxyard_registry::Registry;
-use http::{HeaderName, HeaderValue};
+use http::HeaderMap;
 
 use crate::body::Pace;
 use crate::error::ApiError;
@@ -19,7 +19,7 @@ pub(crate) struct App {
     pub(crate) links: Links,
     pub(crate) limits: Limits,
     /// Headers that the configuration adds to every answer.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: HeaderMap,
 }
 
 /// What bounds a request.

@@ -9,7 +9,7 @@ use boxyard_auth::Denied;
 use boxyard_oci::{ContentRangeError, Digest, ErrorCode};
 use boxyard_registry::{BodyError, DeleteError, Internal, PullError, PushError, PushManifestError};
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -61,6 +61,15 @@ impl ApiError {
             ..Self::client(ErrorCode::Unavailable, message)
         }
         .with_status(StatusCode::INSUFFICIENT_STORAGE)
+    }
+
+    /// Nobody can tell which host the request is for, nor who else reads it, so the connection ends.
+    pub(crate) fn host() -> Self {
+        let reason =
+            "the request has no clear `Host`: expected one header with a host and perhaps a port";
+        Self::client(ErrorCode::Unsupported, &reason)
+            .with_status(StatusCode::BAD_REQUEST)
+            .with_header(CONNECTION, "close")
     }
 
     /// The resource is there and does not know the method.

@@ -9,6 +9,7 @@ mod body;
 mod conditional;
 pub mod config;
 mod error;
+mod host;
 mod linger;
 mod links;
 mod listen;

@@ -30,7 +30,7 @@ const HEAD_BYTES: usize = 64 << 10;
 const HEAD_LINES: usize = 100;
 /// The most requests at once on one connection.
 const STREAMS: u32 = 128;
-/// How often a connection is looked at.
+/// How often a connection is looked at, unless it may rest for less than that.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long to wait before accepting again, when the process has run out of something.
 const RECOVER: Duration = Duration::from_secs(1);
@@ -272,7 +272,7 @@ impl Connection {
         });
         let io = TokioIo::new(Linger::new(stream, place));
         let mut connection = pin!(builder.serve_connection(io, service));
-        let mut look = interval(LOOK);
+        let mut look = interval(LOOK.min(self.idleness.between));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {

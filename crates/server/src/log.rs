@@ -59,7 +59,7 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Logs {
     pub(crate) requests: access::AccessLog,
-    _guards: [SinkGuard; 2],
+    _guards: Vec<SinkGuard>,
 }
 
 impl Logs {
@@ -76,8 +76,16 @@ impl Logs {
             .try_init()?;
         Ok(Self {
             requests: access::AccessLog::new(settings, output),
-            _guards: [program, requests],
+            _guards: vec![program, requests],
         })
+    }
+
+    /// Logs that nobody reads, for servers inside another program.
+    pub fn silent() -> Self {
+        Self {
+            requests: access::AccessLog::silent(),
+            _guards: Vec::new(),
+        }
     }
 }
 

@@ -76,7 +76,7 @@ impl Server {
                 manifest_bytes,
                 pace: config.http.pace,
             },
-            headers: config.http.headers.clone(),
+            headers: config.http.headers.iter().cloned().collect(),
         };
         let acceptor = Acceptor {
             listener: bound.listener,

@@ -55,13 +55,12 @@ impl Service {
         tracker.answer(self.finish(response))
     }
 
-    /// Adds what every answer has.
+    /// Adds what every answer has; what an answer says itself counts more than what the configuration says of all.
     fn finish(&self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
         let headers = response.headers_mut();
         headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
-        for (name, value) in &self.app.headers {
-            headers.append(name.clone(), value.clone());
-        }
+        let own = std::mem::replace(headers, self.app.headers.clone());
+        headers.extend(own);
         response
     }
 }

@@ -17,6 +17,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use crate::app::App;
 use crate::body::RequestBody;
 use crate::error::ApiError;
+use crate::host;
 use crate::response::{Answer, ResponseBody};
 use route::Route;
 
@@ -26,6 +27,9 @@ pub(crate) async fn serve(
     request: &http::request::Parts,
     body: RequestBody,
 ) -> Result<Response<ResponseBody>, ApiError> {
+    if !host::is_clear(request) {
+        return Err(ApiError::host());
+    }
     let route = Route::parse(request.uri.path())?;
     if request.method == Method::OPTIONS {
         return Ok(options(&route));

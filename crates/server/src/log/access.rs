@@ -54,6 +54,15 @@ impl AccessLog {
         }
     }
 
+    /// Writes nothing.
+    pub(crate) fn silent() -> Self {
+        Self {
+            out: None,
+            format: Format::Text,
+            fields: Map::new(),
+        }
+    }
+
     pub(crate) fn write(&self, entry: &Entry) {
         let Some(out) = &self.out else {
             return;

@@ -134,3 +134,54 @@ pub(super) fn texts<T: ToString>(listing: &Listing<T>) -> Listing<String> {
         more: listing.more,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// Lists the numbers below `end` that follow a number, in so many pieces as it takes.
+    async fn page(
+        after: Option<String>,
+        limit: usize,
+        end: usize,
+    ) -> Result<Listing<String>, PullError> {
+        let begin = after.map_or(0, |after| after.parse::<usize>().unwrap() + 1);
+        let items: Vec<String> = (begin..end)
+            .take(limit)
+            .map(|number| number.to_string())
+            .collect();
+        let more = begin + items.len() < end;
+        Ok(Listing { items, more })
+    }
+
+    async fn streamed(end: usize) -> String {
+        let read = move |after, limit| page(after, limit, end);
+        let first = read(None, PIECE).await.unwrap();
+        let body = stream_of("{\"items\":[", &first, read);
+        let bytes = body.collect().await.unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_long_list_is_one_document() {
+        for end in [PIECE + 1, 2 * PIECE, 2 * PIECE + 1] {
+            let document: serde_json::Value = serde_json::from_str(&streamed(end).await).unwrap();
+
+            let items = document["items"].as_array().unwrap();
+            assert_eq!(items.len(), end);
+            assert_eq!(items[end - 1], (end - 1).to_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_repository_that_goes_meanwhile_ends_its_list() {
+        let first = page(None, 2, 4).await.unwrap();
+
+        let body = stream_of("[[", &first, |_, _| async { Err(PullError::NameUnknown) });
+
+        let bytes = body.collect().await.unwrap().to_bytes();
+        assert_eq!(bytes, "[[\"0\",\"1\"]}");
+    }
+}

@@ -1,8 +1,7 @@
 //! `GET /v2/<name>/referrers/<digest>`, end-12.
 
 use boxyard_auth::{Permit, Pull};
-use boxyard_oci::{Digest, media_type};
-use boxyard_registry::Referrers;
+use boxyard_oci::{Digest, ReferrerDescriptor, media_type};
 use bytes::Bytes;
 use http::header::LINK;
 use http::request::Parts;
@@ -16,8 +15,6 @@ use crate::response::{Answer, ResponseBody};
 
 /// How many descriptors a page has at most.
 const PAGE: usize = 250;
-/// How long a page is at most; clients take an index of 4 MiB.
-const PAGE_BYTES: usize = 3 << 20;
 
 /// Lists the manifests that refer to one, as an index.
 pub(super) async fn get(
@@ -39,7 +36,6 @@ pub(super) async fn get(
             PAGE,
         )
         .await?;
-    let page = Page::cut(&referrers);
     let mut answer = Answer::new(StatusCode::OK);
     if artifact_type.is_some() {
         answer = answer.header(
@@ -47,7 +43,7 @@ pub(super) async fn get(
             HeaderValue::from_static("artifactType"),
         );
     }
-    if let Some(last) = page.next {
+    if let Some(last) = referrers.next {
         let last = last.to_string();
         let mut parameters = vec![("last", last.as_str())];
         parameters.extend(artifact_type.as_deref().map(|kind| ("artifactType", kind)));
@@ -55,84 +51,37 @@ pub(super) async fn get(
         answer = answer.header(LINK, app.links.next(&path, &parameters));
     }
     let kind = HeaderValue::from_static(media_type::OCI_INDEX);
-    Ok(answer.content(&request.method, kind, page.body))
+    Ok(answer.content(&request.method, kind, index(&referrers.descriptors)))
 }
 
-/// A page that a client can take in.
-struct Page {
-    body: Bytes,
-    next: Option<Digest>,
-}
-
-impl Page {
-    /// Cuts what was found to the length of a page; one descriptor always fits, however long it is.
-    fn cut(referrers: &Referrers) -> Self {
-        let mut list = String::new();
-        let mut next = referrers.next;
-        let mut before = None;
-        for descriptor in &referrers.descriptors {
-            let text = serde_json::to_string(descriptor).expect("a descriptor is plain data");
-            if before.is_some() && list.len() + text.len() > PAGE_BYTES {
-                next = before;
-                break;
-            }
-            if before.is_some() {
-                list.push(',');
-            }
-            list.push_str(&text);
-            before = Some(descriptor.digest);
-        }
-        let kind = media_type::OCI_INDEX;
-        let body = format!(r#"{{"schemaVersion":2,"mediaType":"{kind}","manifests":[{list}]}}"#);
-        Self {
-            body: Bytes::from(body),
-            next,
-        }
-    }
+/// The page as an image index.
+fn index(descriptors: &[ReferrerDescriptor]) -> Bytes {
+    let list = serde_json::to_string(descriptors).expect("descriptors are plain data");
+    let kind = media_type::OCI_INDEX;
+    Bytes::from(format!(
+        r#"{{"schemaVersion":2,"mediaType":"{kind}","manifests":{list}}}"#
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use boxyard_oci::{Algorithm, MediaType, ReferrerDescriptor};
+    use boxyard_oci::{Algorithm, MediaType};
 
     use super::*;
 
-    fn descriptor(content: &[u8], artifact_type: &str) -> ReferrerDescriptor {
-        ReferrerDescriptor {
+    #[test]
+    fn a_page_is_an_index_of_its_descriptors() {
+        let descriptor = ReferrerDescriptor {
             media_type: MediaType::parse(media_type::OCI_MANIFEST).unwrap(),
-            digest: Algorithm::Sha256.digest(content),
+            digest: Algorithm::Sha256.digest(b"a"),
             size: 1,
-            artifact_type: Some(artifact_type.to_owned()),
+            artifact_type: Some("x/y".to_owned()),
             annotations: None,
-        }
-    }
-
-    #[test]
-    fn a_page_that_fits_is_an_index_of_all() {
-        let referrers = Referrers {
-            descriptors: vec![descriptor(b"a", "x/y"), descriptor(b"b", "x/z")],
-            next: None,
         };
 
-        let page = Page::cut(&referrers);
+        let index: serde_json::Value = serde_json::from_slice(&index(&[descriptor])).unwrap();
 
-        let index: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
-        assert_eq!(index["manifests"].as_array().unwrap().len(), 2);
-        assert_eq!(index["manifests"][1]["artifactType"], "x/z");
-        assert_eq!(page.next, None);
-    }
-
-    #[test]
-    fn long_descriptors_go_to_the_next_page() {
-        let long = "x".repeat(2 << 20);
-        let referrers = Referrers {
-            descriptors: vec![descriptor(b"a", &long), descriptor(b"b", &long)],
-            next: None,
-        };
-
-        let page = Page::cut(&referrers);
-
-        assert!(page.body.len() < 3 << 20);
-        assert_eq!(page.next, Some(Algorithm::Sha256.digest(b"a")));
+        assert_eq!(index["mediaType"], media_type::OCI_INDEX);
+        assert_eq!(index["manifests"][0]["artifactType"], "x/y");
     }
 }

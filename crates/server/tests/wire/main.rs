@@ -1,0 +1,8 @@
+//! What clients see on the wire: requests that no library would send, and answers to the byte.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do, fails it")]
+
+mod body;
+mod framing;
+mod listing;
+mod stop;
+mod support;
