@@ -149,6 +149,13 @@ pub(crate) fn resolve(tx: &Write<'_>, subject: &str) -> rusqlite::Result<bool> {
     Ok(tx.change("DELETE FROM findings WHERE subject = $1", [subject])? > 0)
 }
 
+/// Closes what is open about `subject` in the repository with the id `repository`.
+pub(crate) fn heal(tx: &Write<'_>, repository: i64, subject: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM findings WHERE subject = $1
+               AND repository = (SELECT name FROM repositories WHERE id = $2)";
+    tx.change(sql, (subject, repository)).map(drop)
+}
+
 /// Whether an open finding of `kind` is about `subject`.
 pub(crate) fn is_open(tx: &Write<'_>, kind: FindingKind, subject: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM findings WHERE subject = $1 AND kind = $2";

@@ -27,6 +27,7 @@ mod repositories;
 mod runs;
 mod statements;
 mod states;
+mod suspects;
 mod tags;
 #[cfg(test)]
 mod testing;

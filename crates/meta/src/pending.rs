@@ -2,7 +2,14 @@
 
 use boxyard_oci::{Digest, RepoName, Tag};
 
-use crate::{Meta, MetaError, blobs::BlobState, column, projections::TAG, statements::Statements};
+use crate::{
+    Meta, MetaError,
+    blobs::BlobState,
+    column,
+    projections::{self, Key, TAG},
+    repositories,
+    statements::Statements,
+};
 
 impl Meta {
     /// The tags of `repo` that a client has changed in this run before the tree was compared, and whether each is there now.
@@ -27,6 +34,19 @@ impl Meta {
                 let name = row.get_ref(0)?.as_blob()?;
                 Ok((column::stored_tag(name, 0)?, row.get(1)?))
             })
+        })
+        .await
+    }
+
+    /// Queues `tags` of `repo`, so that their paths become what these tables say.
+    pub async fn queue_tags(&self, repo: &RepoName, tags: &[Tag]) -> Result<(), MetaError> {
+        let (repo, tags) = (repo.clone(), tags.to_vec());
+        self.write(move |tx| {
+            let Some(repository) = repositories::find(tx, &repo)? else {
+                return Ok(());
+            };
+            tags.iter()
+                .try_for_each(|tag| projections::insert_missing(tx, Key::tag(&repository, tag)))
         })
         .await
     }

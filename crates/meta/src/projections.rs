@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, types::Type};
 use crate::{
     Meta, MetaError, StoredManifest, blobs,
     clock::Timestamp,
-    column, manifests,
+    column, findings, manifests,
     repositories::{self, Repository},
     statements::Statements,
     tags,
@@ -203,14 +203,26 @@ impl Key {
         }
     }
 
+    /// How a finding calls it: a tag by its name, all else by its digest.
+    fn subject(&self) -> String {
+        let digest = (self.kind != TAG).then(|| Digest::from_bytes(&self.name));
+        match digest.flatten() {
+            Some(digest) => digest.to_string(),
+            None => String::from_utf8_lossy(&self.name).into_owned(),
+        }
+    }
+
     fn params(&self) -> (i64, i64, &[u8]) {
         (self.repository, self.kind, &self.name)
     }
 }
 
 /// Queues an owner of `repository` whose state has changed.
+///
+/// Its path is written anew, so what was wrong with it is no finding any more.
 pub(crate) fn queue(tx: &Write<'_>, repository: &Repository, key: Key) -> rusqlite::Result<()> {
     touch(tx, repository, &key)?;
+    findings::heal(tx, repository.id, &key.subject())?;
     let sql = "INSERT INTO projections (repository_id, kind, name, sequence, queued_at)
                VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (repository_id, kind, name)
@@ -226,6 +238,7 @@ pub(crate) fn queue_again(
     key: Key,
 ) -> rusqlite::Result<()> {
     touch(tx, repository, &key)?;
+    findings::heal(tx, repository.id, &key.subject())?;
     insert_missing(tx, key)
 }
 
@@ -289,7 +302,8 @@ fn touch(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result
     tx.change(sql, key.params()).map(drop)
 }
 
-fn insert_missing(tx: &Write<'_>, key: Key) -> rusqlite::Result<()> {
+/// Queues an owner whose path somebody else has changed, unless it waits already.
+pub(crate) fn insert_missing(tx: &Write<'_>, key: Key) -> rusqlite::Result<()> {
     let sql = "INSERT INTO projections (repository_id, kind, name, sequence, queued_at)
                VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (repository_id, kind, name) DO NOTHING";

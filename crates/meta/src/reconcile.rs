@@ -80,6 +80,8 @@ pub struct Reconciled {
     pub skipped: u64,
     /// Blobs whose files have another size than this registry has hashed. They are bad now.
     pub damaged: Vec<Digest>,
+    /// Blobs whose content was found wrong, and whose files have changed since.
+    pub suspects: Vec<Digest>,
 }
 
 impl Meta {
@@ -125,6 +127,7 @@ enum Outcome {
     Applied,
     Skipped,
     Damaged(Digest),
+    Suspect(Digest),
 }
 
 impl Batch<'_> {
@@ -136,6 +139,10 @@ impl Batch<'_> {
             Outcome::Damaged(digest) => {
                 self.result.applied += 1;
                 self.result.damaged.push(digest);
+            }
+            Outcome::Suspect(digest) => {
+                self.result.applied += 1;
+                self.result.suspects.push(digest);
             }
         }
         Ok(())
@@ -300,8 +307,7 @@ fn adopt(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Result<(i64, O
         return Ok((blobs::add(tx, digest, size, false)?, Outcome::Applied));
     };
     let outcome = if blob.size == size || !blob.verified {
-        accept(tx, digest, size, &blob)?;
-        Outcome::Applied
+        accept(tx, digest, size, &blob)?
     } else if blobs::waiting(tx, digest)?.is_some() {
         // The file is not written yet, or not again.
         Outcome::Applied
@@ -312,18 +318,24 @@ fn adopt(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Result<(i64, O
     Ok((blob.id, outcome))
 }
 
-fn accept(tx: &Write<'_>, digest: &Digest, size: u64, blob: &Known) -> rusqlite::Result<()> {
+fn accept(tx: &Write<'_>, digest: &Digest, size: u64, blob: &Known) -> rusqlite::Result<Outcome> {
     if blob.state == Some(BlobState::Present) && blob.size == size {
-        return Ok(());
+        return Ok(Outcome::Applied);
     }
     if blob.state == Some(BlobState::Bad) {
         let subject = digest.to_string();
         if findings::is_open(tx, FindingKind::BlobDamaged, &subject)? {
-            return Ok(());
+            let is_unchanged = blob.size == size;
+            return Ok(if is_unchanged {
+                Outcome::Applied
+            } else {
+                Outcome::Suspect(*digest)
+            });
         }
         findings::resolve(tx, &subject)?;
     }
-    blobs::set_present(tx, blob.id, size, blob.verified)
+    blobs::set_present(tx, blob.id, size, blob.verified)?;
+    Ok(Outcome::Applied)
 }
 
 fn time(tx: &Write<'_>, modified: Option<SystemTime>) -> Timestamp {

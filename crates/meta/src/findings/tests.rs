@@ -1,5 +1,5 @@
 use super::{Finding, FindingKind};
-use crate::testing::{Database, repo};
+use crate::testing::{Database, digest, repo};
 
 #[tokio::test]
 async fn findings_come_in_pages_in_the_order_of_discovery() {
@@ -50,6 +50,27 @@ async fn a_resolved_finding_is_no_longer_listed() {
     assert!(!db.meta.resolve_finding("a").await.unwrap());
 
     assert_eq!(db.meta.findings(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_client_pushes_again_is_no_finding_in_its_repository_any_more() {
+    let db = Database::new();
+    let blob = digest("blob");
+    for name in ["a", "b"] {
+        let found = Finding {
+            kind: FindingKind::LinkGarbled,
+            repo: Some(repo(name)),
+            ..finding(&blob.to_string())
+        };
+        db.meta.record_finding(&found).await.unwrap();
+    }
+
+    let name = repo("a");
+    db.meta.hold_blob(&name, &blob, 4, None).await.unwrap();
+
+    let found = db.meta.findings(None, 10).await.unwrap();
+    let repos: Vec<_> = found.into_iter().map(|found| found.finding.repo).collect();
+    assert_eq!(repos, [Some(repo("b"))]);
 }
 
 #[test]
