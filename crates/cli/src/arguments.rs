@@ -41,6 +41,32 @@ A first configuration:
   http:
     addr: :5000";
 
+const ADOPT_HELP: &str = "\
+A folder that distribution (registry:2, registry:3) filled is served at once, and read in the
+background. This reads it ahead, with nobody waiting. Stop every registry on the folder first.";
+
+const ADOPT_EXAMPLES: &str = "\
+Examples:
+  boxyard adopt /etc/distribution/config.yml
+  REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/srv/registry boxyard adopt";
+
+const SETTLE_HELP: &str = "\
+While it serves, the database is the truth, and the link files in the folder follow it within a
+second. An orderly stop lets them catch up. After a crash this does, without serving: then
+distribution can serve the folder again.";
+
+const SETTLE_EXAMPLES: &str = "\
+Example:
+  boxyard settle /etc/distribution/config.yml";
+
+const FINDINGS_HELP: &str = "\
+A bad object answers 404, stops nothing, and is healed by pushing it again. The list can be read
+while the registry runs. The exit status is 0, whether or not there are findings.";
+
+const FINDINGS_EXAMPLES: &str = "\
+Example:
+  boxyard findings /etc/distribution/config.yml";
+
 const HEALTH_EXAMPLES: &str = "\
 Examples:
   boxyard healthcheck
@@ -74,6 +100,15 @@ pub(crate) enum Command {
     /// Serve a registry
     #[command(after_help = SERVE_EXAMPLES, after_long_help = format!("{CONFIG_HELP}\n\n{SERVE_EXAMPLES}"))]
     Serve(ConfigArgument),
+    /// Read a folder that another registry filled into the database, ahead of serving it
+    #[command(after_help = ADOPT_EXAMPLES, after_long_help = format!("{ADOPT_HELP}\n\n{CONFIG_HELP}\n\n{ADOPT_EXAMPLES}"))]
+    Adopt(ConfigArgument),
+    /// Bring the folder up to date after a crash, so that another registry can serve it
+    #[command(after_help = SETTLE_EXAMPLES, after_long_help = format!("{SETTLE_HELP}\n\n{CONFIG_HELP}\n\n{SETTLE_EXAMPLES}"))]
+    Settle(ConfigArgument),
+    /// List damaged blobs, unreadable links and other bad objects that were met
+    #[command(after_help = FINDINGS_EXAMPLES, after_long_help = format!("{FINDINGS_HELP}\n\n{CONFIG_HELP}\n\n{FINDINGS_EXAMPLES}"))]
+    Findings(ConfigArgument),
     /// Ask a running registry whether it serves: exit status 0 or 1
     #[command(after_help = HEALTH_EXAMPLES)]
     Healthcheck {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use boxyard_server::ConfigError;
 
 use crate::arguments::{Arguments, Command};
-use crate::{healthcheck, serve};
+use crate::{healthcheck, maintenance, serve};
 
 /// What `sysexits.h` calls `EX_USAGE`: the caller has to change something before trying again.
 const USAGE: u8 = 64;
@@ -14,6 +14,9 @@ const USAGE: u8 = 64;
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Serve(config) => serve::run(config.path.as_deref()),
+        Command::Adopt(config) => maintenance::adopt(config.path.as_deref()),
+        Command::Settle(config) => maintenance::settle(config.path.as_deref()),
+        Command::Findings(config) => maintenance::findings(config.path.as_deref()),
         Command::Healthcheck { url, config } => {
             healthcheck::run(url.as_deref(), config.path.as_deref())
         }

@@ -9,6 +9,7 @@ mod arguments;
 mod commands;
 mod config;
 mod healthcheck;
+mod maintenance;
 mod serve;
 mod welcome;
 

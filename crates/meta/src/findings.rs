@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::SystemTime};
 
 use boxyard_oci::RepoName;
-use rusqlite::{Row, types::Type};
+use rusqlite::{Connection, Row, types::Type};
 
 use crate::{Meta, MetaError, clock::Timestamp, column, statements::Statements, writer::Write};
 
@@ -160,6 +160,13 @@ pub(crate) fn heal(tx: &Write<'_>, repository: i64, subject: &str) -> rusqlite::
 pub(crate) fn is_open(tx: &Write<'_>, kind: FindingKind, subject: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM findings WHERE subject = $1 AND kind = $2";
     Ok(tx.one(sql, (subject, kind.as_str()), |_| Ok(()))?.is_some())
+}
+
+/// Every finding in the order of discovery.
+pub(crate) fn all(db: &Connection) -> rusqlite::Result<Vec<StoredFinding>> {
+    let sql = "SELECT id, kind, repository, subject, detail, found_at, seen_at
+               FROM findings ORDER BY id";
+    db.all(sql, [], stored)
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredFinding> {

@@ -4,6 +4,7 @@
 //! One thread changes the database and groups what waits into one synced commit; reads run on
 //! connections of their own, each in one short transaction. What a method answers is durable.
 
+mod beside;
 mod blobs;
 mod checkpoints;
 mod clock;
@@ -43,6 +44,7 @@ use std::{
 use rusqlite::Connection;
 
 pub use crate::{
+    beside::findings_beside,
     blobs::{BlobRow, BlobState, DeleteBlob, HeldBlob},
     error::{CommitError, MetaError, OpenError},
     faults::{CommitFaults, NoFaults},

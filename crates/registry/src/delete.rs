@@ -2,7 +2,7 @@
 
 use boxyard_auth::{Delete, Permit};
 use boxyard_meta::DeleteBlob;
-use boxyard_oci::{Digest, Tag};
+use boxyard_oci::{Digest, RepoName, Tag};
 
 use crate::Registry;
 use crate::error::{During, Internal};
@@ -53,12 +53,24 @@ impl Registry {
         self.require_delete()?;
         // Which tags name it is only known of a repository that has been read whole.
         self.index_now(permit.repo()).await?;
+        self.delete_layer_of(permit.repo(), digest).await?;
         let deleted = self.meta.delete_manifest(permit.repo(), digest).await;
         self.projector.wake();
         match deleted.during("delete a manifest")? {
             Some(_) => Ok(()),
             None => Err(DeleteError::ManifestUnknown),
         }
+    }
+
+    /// Removes the layer link of a manifest, by which old registries linked it: it would bring the manifest back.
+    async fn delete_layer_of(&self, repo: &RepoName, digest: &Digest) -> Result<(), Internal> {
+        let is_manifest = self.meta.has_manifest(repo, digest).await;
+        if is_manifest.during("look up a manifest")? {
+            // Where another manifest names the same content as a blob, it stays one.
+            let deleted = self.meta.delete_blob(repo, digest).await;
+            deleted.during("delete the layer link of a manifest")?;
+        }
+        Ok(())
     }
 
     /// Takes a blob out of the repository, unless one of its manifests names it, end-10.

@@ -5,6 +5,7 @@ use boxyard_meta::{BlobRow, BlobState, Finding, FindingKind};
 use boxyard_oci::{Digest, RepoName};
 
 use crate::Registry;
+use crate::claims::Claim;
 use crate::error::{During, Internal, blocking};
 
 /// A blob that a repository holds and whose bytes are there.
@@ -13,6 +14,11 @@ pub(crate) struct Present {
     /// The name of the bytes, which differs from the asked one where that is an alias.
     pub(crate) target: Digest,
     pub(crate) row: BlobRow,
+}
+
+/// The size of a file that should have another one, or none where there is no file.
+struct Misfit {
+    actual: Option<u64>,
 }
 
 impl Registry {
@@ -33,41 +39,67 @@ impl Registry {
         else {
             return Ok(None);
         };
-        let good = self.is_good(&held.target, &held.row).await?;
-        Ok(good.then_some(Present {
+        let row = self.good(&held.target, held.row).await?;
+        Ok(row.map(|row| Present {
             target: held.target,
-            row: held.row,
+            row,
         }))
     }
 
     /// Whether good bytes of `digest` with this size are stored already, durable and recorded.
     ///
     /// The row is asked first: a file without a row may not have been synced yet.
-    pub(crate) async fn is_stored(&self, digest: &Digest, size: u64) -> Result<bool, Internal> {
+    /// Who asks has claimed the blob, so that the answer stays true until it is recorded.
+    pub(crate) async fn is_stored(&self, claim: &Claim<'_>, size: u64) -> Result<bool, Internal> {
+        let row = self.claimed_good(claim).await?;
+        Ok(row.is_some_and(|row| row.size == size))
+    }
+
+    /// The row of `digest` if its bytes are there.
+    ///
+    /// Where they are not, somebody may just be replacing or removing them, so nothing is said before they have done.
+    async fn good(&self, digest: &Digest, row: BlobRow) -> Result<Option<BlobRow>, Internal> {
+        if row.state != BlobState::Present {
+            return Ok(None);
+        }
+        if self.misfit(digest, &row).await?.is_none() {
+            return Ok(Some(row));
+        }
+        self.good_at_rest(digest).await
+    }
+
+    /// The same when nobody is changing the blob.
+    pub(crate) async fn good_at_rest(&self, digest: &Digest) -> Result<Option<BlobRow>, Internal> {
+        let claim = self.claims.claim(digest).await;
+        self.claimed_good(&claim).await
+    }
+
+    async fn claimed_good(&self, claim: &Claim<'_>) -> Result<Option<BlobRow>, Internal> {
+        let digest = claim.digest();
         let row = self
             .meta
             .blob_anywhere(digest)
             .await
             .during("look up a blob")?;
-        match row {
-            Some(row) if row.size == size => self.is_good(digest, &row).await,
-            _ => Ok(false),
+        let Some(row) = row.filter(|row| row.state == BlobState::Present) else {
+            return Ok(None);
+        };
+        match self.misfit(digest, &row).await? {
+            None => Ok(Some(row)),
+            Some(Misfit { actual }) => {
+                self.mark_bad(digest, row.size, actual).await?;
+                Ok(None)
+            }
         }
     }
 
-    async fn is_good(&self, digest: &Digest, row: &BlobRow) -> Result<bool, Internal> {
-        if row.state != BlobState::Present {
-            return Ok(false);
-        }
+    /// How the bytes of `digest` differ from what its row says, if they do.
+    async fn misfit(&self, digest: &Digest, row: &BlobRow) -> Result<Option<Misfit>, Internal> {
         if row.bytes.is_some() {
-            return Ok(true);
+            return Ok(None);
         }
         let actual = file_size(&self.folder, digest).await?;
-        if actual == Some(row.size) {
-            return Ok(true);
-        }
-        self.mark_bad(digest, row.size, actual).await?;
-        Ok(false)
+        Ok((actual != Some(row.size)).then_some(Misfit { actual }))
     }
 
     /// Records that the file of `digest` is not what its row says.

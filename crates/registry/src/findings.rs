@@ -1,9 +1,10 @@
 //! The bad objects that were met.
 
-use boxyard_meta::StoredFinding;
+use boxyard_meta::{StoredFinding, findings_beside};
 
 use crate::Registry;
 use crate::error::{During, Internal};
+use crate::start::{Options, StartError};
 
 impl Registry {
     /// The findings after the one with the number `after`, oldest first.
@@ -16,5 +17,12 @@ impl Registry {
             .findings(after, limit)
             .await
             .during("list the findings")
+    }
+
+    /// All findings of the registry that `options` describe, beside a server that may be running.
+    ///
+    /// Blocks.
+    pub fn findings_of(options: &Options) -> Result<Vec<StoredFinding>, StartError> {
+        findings_beside(&options.database_path()).map_err(StartError::Database)
     }
 }

@@ -3,14 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use boxyard_blobs::{Folder, Tree};
-use boxyard_meta::Reconcile;
+use boxyard_blobs::{Tree, Which};
 use boxyard_oci::{Digest, RepoName, Tag};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::Registry;
 use crate::error::{During, Internal, on_disk};
-use crate::reading::{TagInTree, read_layer, read_revision, read_tag};
 
 /// Objects compared in one go, between which requests get their turn.
 const CHUNK: usize = 1_000;
@@ -109,8 +107,24 @@ impl Registry {
         }
         if progress.failed == 0 {
             self.known.add_all();
+            // What was deleted meanwhile could not go before.
+            self.projector.wake();
         }
         Ok(progress)
+    }
+
+    /// How many repositories the tree has: what [`Registry::adopt`] goes through.
+    pub async fn repositories_in_tree(&self) -> Result<u64, Internal> {
+        let mut count = 0;
+        for tree in [Tree::Distribution, Tree::Own] {
+            let folder = self.folder.clone();
+            let found = on_disk(move || {
+                let walk = folder.walk_repositories(tree, Which::Any, None)?;
+                Ok(walk.count() as u64)
+            });
+            count += found.await.during("count the repositories of the tree")?;
+        }
+        Ok(count)
     }
 
     async fn adopt_one(&self, repo: &RepoName, progress: &mut IndexProgress) {
@@ -146,16 +160,31 @@ impl Registry {
         if self.known.covers(repo) {
             return Ok(());
         }
-        progress.layers += self.index_layers(repo).await?;
-        progress.manifests += self.index_manifests(repo).await?;
-        progress.tags += self.index_tags(repo).await?;
-        let generation = self.generation;
+        let indexed = self.index_whole(repo, progress).await;
+        self.turns.end(repo);
+        indexed
+    }
+
+    async fn index_whole(
+        &self,
+        repo: &RepoName,
+        progress: &mut IndexProgress,
+    ) -> Result<(), Internal> {
+        let layers = self.index_layers(repo).await?;
+        let manifests = self.index_manifests(repo).await?;
+        let tags = self.index_tags(repo).await?;
+        progress.layers += layers;
+        progress.manifests += manifests;
+        progress.tags += tags;
+        // A stranger who asks for names at random leaves nothing behind.
+        if layers + manifests + tags == 0 {
+            return Ok(());
+        }
         self.meta
-            .mark_complete(repo, generation)
+            .mark_complete(repo, self.generation)
             .await
             .during("record a repository as read")?;
         self.known.add(repo.clone());
-        self.turns.end(repo);
         Ok(())
     }
 
@@ -190,45 +219,13 @@ impl Registry {
         names.extend(self.rows_of_layers(repo).await?);
         let names: Vec<Digest> = names.into_iter().collect();
         for chunk in names.chunks(CHUNK) {
-            self.index_layer_chunk(repo, chunk).await?;
-        }
-        Ok(names.len() as u64)
-    }
-
-    async fn index_layer_chunk(&self, repo: &RepoName, chunk: &[Digest]) -> Result<(), Internal> {
-        let states = self
-            .meta
-            .layer_states(repo, chunk)
-            .await
-            .during("look up blobs")?;
-        let (folder, name, digests) = (self.folder.clone(), repo.clone(), chunk.to_vec());
-        let found = on_disk(move || {
-            digests
-                .iter()
-                .map(|digest| read_layer(&folder, &name, digest))
-                .collect::<Result<Vec<_>, _>>()
-        })
-        .await
-        .during("read layer links")?;
-        let mut changes = Vec::new();
-        for ((digest, (seen, doubted)), tree) in chunk.iter().zip(states).zip(found) {
-            if !doubted && seen != tree.map(|tree| tree.size) {
-                let (repo, digest) = (repo.clone(), *digest);
-                changes.push(Reconcile::Layer {
-                    repo,
-                    digest,
-                    seen,
-                    tree,
-                });
+            if !self.compare_layers(repo, chunk).await? {
+                for digest in chunk {
+                    self.refresh_layer(repo, digest).await?;
+                }
             }
         }
-        if self.reconciled(changes).await? {
-            return Ok(());
-        }
-        for digest in chunk {
-            self.refresh_layer(repo, digest).await?;
-        }
-        Ok(())
+        Ok(names.len() as u64)
     }
 
     async fn index_manifests(&self, repo: &RepoName) -> Result<u64, Internal> {
@@ -244,52 +241,13 @@ impl Registry {
         names.extend(self.rows_of_manifests(repo).await?);
         let names: Vec<Digest> = names.into_iter().collect();
         for chunk in names.chunks(MANIFESTS) {
-            self.index_manifest_chunk(repo, chunk).await?;
-        }
-        Ok(names.len() as u64)
-    }
-
-    async fn index_manifest_chunk(
-        &self,
-        repo: &RepoName,
-        chunk: &[Digest],
-    ) -> Result<(), Internal> {
-        let states = self
-            .meta
-            .revision_states(repo, chunk)
-            .await
-            .during("look up manifests")?;
-        let asked: Vec<_> = chunk
-            .iter()
-            .copied()
-            .zip(states)
-            .filter(|(_, (_, doubted))| !doubted)
-            .collect();
-        let (folder, name) = (self.folder.clone(), repo.clone());
-        let found = on_disk(move || {
-            asked
-                .into_iter()
-                .map(|(digest, (seen, _))| {
-                    let found = read_revision(&folder, &name, &digest, seen)?;
-                    Ok((digest, seen, found))
-                })
-                .collect::<Result<Vec<_>, std::io::Error>>()
-        })
-        .await
-        .during("read the manifests of the tree")?;
-        let mut changes = Vec::new();
-        for (digest, seen, found) in found {
-            if let Some(change) = self.revision_change(repo, digest, seen, found).await? {
-                changes.push(change);
+            if !self.compare_manifests(repo, chunk).await? {
+                for digest in chunk {
+                    self.refresh_manifest(repo, digest).await?;
+                }
             }
         }
-        if self.reconciled(changes).await? {
-            return Ok(());
-        }
-        for digest in chunk {
-            self.refresh_manifest(repo, digest).await?;
-        }
-        Ok(())
+        Ok(names.len() as u64)
     }
 
     async fn index_tags(&self, repo: &RepoName) -> Result<u64, Internal> {
@@ -304,52 +262,15 @@ impl Registry {
         let mut names: BTreeSet<Tag> = in_tree.into_iter().collect();
         names.extend(self.rows_of_tags(repo).await?);
         let names: Vec<Tag> = names.into_iter().collect();
-        let mut targets = BTreeSet::new();
         for chunk in names.chunks(CHUNK) {
-            self.index_tag_chunk(repo, chunk, &mut targets).await?;
-        }
-        for digest in targets {
-            if !self
-                .meta
-                .has_manifest(repo, &digest)
-                .await
-                .during("look up a manifest")?
-            {
-                self.refresh_manifest(repo, &digest).await?;
+            let compared = self.look_at_tags(repo, chunk).await?;
+            if !self.follow_tags(repo, compared).await? {
+                for tag in chunk {
+                    self.refresh_tag(repo, tag).await?;
+                }
             }
         }
         Ok(names.len() as u64)
-    }
-
-    async fn index_tag_chunk(
-        &self,
-        repo: &RepoName,
-        chunk: &[Tag],
-        targets: &mut BTreeSet<Digest>,
-    ) -> Result<(), Internal> {
-        let states = self
-            .meta
-            .tag_states(repo, chunk)
-            .await
-            .during("look up tags")?;
-        let found = read_tags(&self.folder, repo, chunk).await?;
-        let mut changes = Vec::new();
-        for ((tag, (seen, doubted)), found) in chunk.iter().zip(states).zip(found) {
-            targets.extend(found.target);
-            if let Some(finding) = found.finding.clone() {
-                self.report(finding).await?;
-            }
-            if !doubted {
-                changes.extend(found.change(repo, tag, seen));
-            }
-        }
-        if self.reconciled(changes).await? {
-            return Ok(());
-        }
-        for tag in chunk {
-            self.refresh_tag(repo, tag).await?;
-        }
-        Ok(())
     }
 }
 
@@ -357,19 +278,4 @@ impl Registry {
 enum Names {
     Tree(Tree),
     Database,
-}
-
-async fn read_tags(
-    folder: &Folder,
-    repo: &RepoName,
-    tags: &[Tag],
-) -> Result<Vec<TagInTree>, Internal> {
-    let (folder, repo, tags) = (folder.clone(), repo.clone(), tags.to_vec());
-    on_disk(move || {
-        tags.iter()
-            .map(|tag| read_tag(&folder, &repo, tag))
-            .collect()
-    })
-    .await
-    .during("read the tags of the tree")
 }

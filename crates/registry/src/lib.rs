@@ -4,6 +4,8 @@
 //! Only this crate sees both [`boxyard_blobs`] and [`boxyard_meta`], because what must never be lost rests on the order between them: bytes before the row that makes them reachable, and rows before bytes go.
 
 mod blob;
+mod claims;
+mod compare;
 mod delete;
 mod error;
 mod existence;
@@ -18,6 +20,7 @@ mod push_error;
 mod reading;
 mod receive;
 mod referrers;
+mod release;
 mod rows;
 mod sessions;
 mod settings;
@@ -57,6 +60,7 @@ pub struct Registry {
     generation: u64,
     settings: Settings,
     sessions: sessions::Sessions,
+    claims: claims::Claims,
     known: tree::Known,
     turns: indexer::Turns,
     projector: projector::Handle,

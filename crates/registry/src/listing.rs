@@ -1,6 +1,6 @@
 //! Pages of tags and of repositories.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use boxyard_auth::{List, Permit, Pull};
 use boxyard_blobs::Tree;
@@ -9,6 +9,10 @@ use boxyard_oci::{RepoName, Tag};
 use crate::Registry;
 use crate::error::{During, Internal, on_disk};
 use crate::pull::PullError;
+use crate::reading::read_tag;
+
+/// How many manifests of a repository without tags are read to see whether it has any.
+const TRIED: usize = 16;
 
 /// One page of a listing, in the bytewise order of its items.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +49,7 @@ impl Registry {
             let page = self.meta.tags(repo, after, asked).await;
             page.during("list tags")?
         } else {
-            let mut tags = self.tags_with_tree(repo).await?;
-            tags.retain(|tag| after.is_none_or(|after| tag.as_str() > after));
-            tags
+            self.tags_with_tree(repo, after, asked).await?
         };
         Ok(Listing::cut(items, limit))
     }
@@ -99,51 +101,74 @@ impl Registry {
 
     /// Whether the repository has a manifest or a tag.
     pub(crate) async fn is_listed(&self, repo: &RepoName) -> Result<bool, Internal> {
-        let in_database = self.meta.is_listed(repo).await;
-        let in_database = in_database.during("look up a repository")?;
-        if self.known.covers(repo) {
-            return Ok(in_database);
+        if !self.known.covers(repo) {
+            let tags = self.tags_with_tree(repo, None, 1).await?;
+            if !tags.is_empty() || self.has_manifest_with_tree(repo).await? {
+                return Ok(true);
+            }
+            // Nothing that can be read was met, so all there is decides; mostly there is nothing.
+            self.index_now(repo).await?;
         }
-        if in_database
-            && self
-                .meta
-                .has_pending(repo)
-                .await
-                .during("look up a repository")?
-        {
-            return Ok(true);
-        }
-        let (folder, repo) = (self.folder.clone(), repo.clone());
-        on_disk(move || {
-            Ok(folder.has_repository(Tree::Distribution, &repo)?
-                || folder.has_repository(Tree::Own, &repo)?)
-        })
-        .await
-        .during("look for a repository")
+        let listed = self.meta.is_listed(repo).await;
+        listed.during("look up a repository")
     }
 
-    /// All tags of a repository that the database is not known to be right about.
+    /// At most `limit` tags after `after` of a repository that the database is not known to be right about.
     ///
     /// The tree decides, except about what the database has not projected yet.
-    async fn tags_with_tree(&self, repo: &RepoName) -> Result<Vec<Tag>, Internal> {
-        let (folder, repo_name) = (self.folder.clone(), repo.clone());
-        let in_tree: BTreeSet<Tag> = on_disk(move || {
-            let mut tags = folder.tags(Tree::Distribution, &repo_name)?;
-            tags.extend(folder.tags(Tree::Own, &repo_name)?);
+    async fn tags_with_tree(
+        &self,
+        repo: &RepoName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Tag>, Internal> {
+        let pending = self.meta.pending_tags(repo).await.during("list tags")?;
+        let pending: HashMap<Tag, bool> = pending.into_iter().collect();
+        let (folder, repo) = (self.folder.clone(), repo.clone());
+        let after = after.map(ToOwned::to_owned);
+        on_disk(move || {
+            let mut names: BTreeSet<Tag> = pending.keys().cloned().collect();
+            names.extend(folder.tags(Tree::Distribution, &repo)?);
+            names.extend(folder.tags(Tree::Own, &repo)?);
+            let mut tags = Vec::new();
+            for tag in names {
+                if tags.len() == limit {
+                    break;
+                }
+                if after.as_deref().is_some_and(|after| tag.as_str() <= after) {
+                    continue;
+                }
+                let is_there = match pending.get(&tag) {
+                    Some(is_there) => *is_there,
+                    None => read_tag(&folder, &repo, &tag)?.target.is_some(),
+                };
+                if is_there {
+                    tags.push(tag);
+                }
+            }
             Ok(tags)
         })
         .await
-        .during("list the tags of the tree")?
-        .into_iter()
-        .collect();
-        let mut tags = in_tree;
-        for (tag, present) in self.meta.pending_tags(repo).await.during("list tags")? {
-            if present {
-                tags.insert(tag);
-            } else {
-                tags.remove(&tag);
+        .during("list the tags of the tree")
+    }
+
+    /// Whether one of the first manifests of a repository can be read; a no means little.
+    async fn has_manifest_with_tree(&self, repo: &RepoName) -> Result<bool, Internal> {
+        let (folder, repo_name) = (self.folder.clone(), repo.clone());
+        let names = on_disk(move || {
+            let mut names = folder.revisions(Tree::Distribution, &repo_name)?;
+            names.extend(folder.revisions(Tree::Own, &repo_name)?);
+            Ok(names)
+        })
+        .await
+        .during("list the manifests of the tree")?;
+        for digest in names.iter().take(TRIED) {
+            self.refresh_manifest(repo, digest).await?;
+            let found = self.meta.has_manifest(repo, digest).await;
+            if found.during("look up a manifest")? {
+                return Ok(true);
             }
         }
-        Ok(tags.into_iter().collect())
+        Ok(false)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use boxyard_blobs::{Batch, Folder, Link, Tree};
 use boxyard_meta::{Owner, StoredManifest, TagTarget, Wanted, WantedState};
 use boxyard_oci::{Digest, Manifest, RepoName, Tag};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
@@ -24,6 +24,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Handle {
     changed: Notify,
     backlog: watch::Sender<u64>,
+    /// One round at a time, so that no file is written from what was read before its blob was let go of.
+    turn: AsyncMutex<()>,
 }
 
 impl Handle {
@@ -31,6 +33,7 @@ impl Handle {
         Self {
             changed: Notify::new(),
             backlog: watch::Sender::new(0),
+            turn: AsyncMutex::default(),
         }
     }
 
@@ -54,7 +57,7 @@ impl Registry {
     /// The worker: goes on until the registry stops and nothing is left to do.
     pub(crate) async fn project(self: Arc<Self>) {
         loop {
-            let done = self.project_round().await;
+            let done = self.round().await;
             match done {
                 Ok(0) if self.stopping.is_cancelled() => return,
                 Ok(0) => tokio::select! {
@@ -77,19 +80,30 @@ impl Registry {
     pub async fn settle(&self) -> Result<u64, Internal> {
         let mut settled = 0;
         loop {
-            match self.project_round().await? {
+            match self.round().await? {
                 0 => return Ok(settled),
                 done => settled += done as u64,
             }
         }
     }
 
-    async fn project_round(&self) -> Result<usize, Internal> {
+    /// First what the tree lacks or has too much, then the files that nobody needs any more.
+    ///
+    /// The second must not wait for the success of the first: where the disk is full, it makes the room that the first needs.
+    async fn round(&self) -> Result<usize, Internal> {
+        let _alone = self.projector.turn.lock().await;
         let wanted = self
             .meta
             .projections(ROUND)
             .await
             .during("read the queue of the tree")?;
+        let tried = wanted.last().map_or(i64::MAX, |last| last.sequence);
+        let followed = self.follow(wanted).await;
+        let released = self.release_round(tried).await;
+        Ok(followed? + released?)
+    }
+
+    async fn follow(&self, wanted: Vec<Wanted>) -> Result<usize, Internal> {
         let backlog = if wanted.len() < ROUND {
             wanted.len() as u64
         } else {
@@ -203,6 +217,7 @@ fn write_revision(batch: &mut Batch, repo: &RepoName, digest: &Digest, stored: &
     let link = Link::Revision { repo, digest };
     if is_expressible(stored) {
         batch.remove_revision(Tree::Own, repo, digest);
+        batch.make_repository(Tree::Distribution, repo);
         batch.write_link(Tree::Distribution, &link, digest);
         return;
     }

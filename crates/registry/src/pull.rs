@@ -75,11 +75,14 @@ impl Registry {
         if let Some(bytes) = present.row.bytes {
             return Ok(Blob::of_bytes(*digest, bytes));
         }
-        let opened = Blob::open(&self.folder, *digest, present.target, size).await?;
-        if opened.is_none() {
-            self.mark_bad(&present.target, size, None).await?;
+        let open = |size| Blob::open(&self.folder, *digest, present.target, size);
+        if let Some(blob) = open(size).await? {
+            return Ok(blob);
         }
-        opened.ok_or(PullError::BlobUnknown)
+        // It was replaced, removed or damaged just now.
+        let row = self.good_at_rest(&present.target).await?;
+        let row = row.ok_or(PullError::BlobUnknown)?;
+        open(row.size).await?.ok_or(PullError::BlobUnknown)
     }
 
     /// The size in bytes of the blob under `digest`.

@@ -1,10 +1,11 @@
 //! Reading single objects of the tree, with all the quirks that registries have left there.
 
+use std::io::{self, Read};
 use std::time::SystemTime;
 
 use boxyard_blobs::{Folder, Link, LinkText, Tree};
 use boxyard_meta::{Finding, FindingKind, LayerInTree, Reconcile};
-use boxyard_oci::{Digest, Manifest, MediaType, RepoName, Tag};
+use boxyard_oci::{Digest, Kind, Manifest, MediaType, RepoName, Tag};
 use bytes::Bytes;
 
 /// The largest manifest that is taken over from a tree, in bytes; distribution takes no larger one.
@@ -19,11 +20,30 @@ pub(crate) fn bad_manifest(repo: &RepoName, digest: &Digest, detail: String) -> 
     }
 }
 
+/// A manifest whose descriptor of `blob` has another size than its intact bytes.
+pub(crate) fn lying_size(repo: &RepoName, digest: &Digest, wrong: &WrongSize) -> Finding {
+    let WrongSize {
+        digest: blob,
+        declared,
+        actual,
+        ..
+    } = wrong;
+    Finding {
+        kind: FindingKind::BlobSize,
+        repo: Some(repo.clone()),
+        subject: digest.to_string(),
+        detail: format!("it says that {blob} has {declared} bytes, but the blob has {actual}"),
+    }
+}
+
 /// What the tree says of a tag.
+#[derive(Default)]
 pub(crate) struct TagInTree {
     pub(crate) target: Option<Digest>,
     pub(crate) modified: Option<SystemTime>,
     pub(crate) finding: Option<Finding>,
+    /// Another registry has made a tag of the same name, without knowing of ours in our own tree.
+    pub(crate) hides_ours: bool,
 }
 
 impl TagInTree {
@@ -45,10 +65,9 @@ impl TagInTree {
 }
 
 /// Reads the tag's link in either tree; an unreadable one recovers from a sole entry of the tag's index.
-pub(crate) fn read_tag(folder: &Folder, repo: &RepoName, tag: &Tag) -> std::io::Result<TagInTree> {
+pub(crate) fn read_tag(folder: &Folder, repo: &RepoName, tag: &Tag) -> io::Result<TagInTree> {
     let link = Link::TagCurrent { repo, tag };
     for tree in [Tree::Distribution, Tree::Own] {
-        let modified = folder.link_modified(tree, &link)?;
         let (target, finding) = match folder.read_link(tree, &link)? {
             LinkText::Absent => continue,
             LinkText::To(digest) => (Some(digest), None),
@@ -57,24 +76,18 @@ pub(crate) fn read_tag(folder: &Folder, repo: &RepoName, tag: &Tag) -> std::io::
                 (target, Some(garbled_tag(repo, tag, target.as_ref())))
             }
         };
+        let ours = folder.read_link(Tree::Own, &link)?;
         return Ok(TagInTree {
             target,
-            modified,
+            modified: folder.link_modified(tree, &link)?,
             finding,
+            hides_ours: tree == Tree::Distribution && ours != LinkText::Absent,
         });
     }
-    Ok(TagInTree {
-        target: None,
-        modified: None,
-        finding: None,
-    })
+    Ok(TagInTree::default())
 }
 
-fn sole_index_entry(
-    folder: &Folder,
-    repo: &RepoName,
-    tag: &Tag,
-) -> std::io::Result<Option<Digest>> {
+fn sole_index_entry(folder: &Folder, repo: &RepoName, tag: &Tag) -> io::Result<Option<Digest>> {
     match folder.tag_index(repo, tag)?.as_slice() {
         [sole] => Ok(Some(*sole)),
         _ => Ok(None),
@@ -88,10 +101,14 @@ fn garbled_tag(repo: &RepoName, tag: &Tag, recovered: Option<&Digest>) -> Findin
         }
         None => "its link is unreadable, and its index does not name one manifest alone".to_owned(),
     };
+    garbled(repo, tag.to_string(), detail)
+}
+
+fn garbled(repo: &RepoName, subject: String, detail: String) -> Finding {
     Finding {
         kind: FindingKind::LinkGarbled,
         repo: Some(repo.clone()),
-        subject: tag.to_string(),
+        subject,
         detail,
     }
 }
@@ -103,97 +120,152 @@ pub(crate) enum RevisionInTree {
     Absent,
     /// It is linked, but cannot be served.
     Bad(String),
-    Manifest(Box<Manifest>),
+    Manifest(Box<Manifest>, Option<SystemTime>),
 }
 
-/// Reads a manifest by its revision link, by our own tree, or by the layer link that distribution 2.1.0 left instead.
+/// Reads a manifest by its revision link in either tree; `seen` says that the database has it.
 pub(crate) fn read_revision(
     folder: &Folder,
     repo: &RepoName,
     digest: &Digest,
     seen: bool,
-) -> std::io::Result<RevisionInTree> {
-    let revision = Link::Revision { repo, digest };
-    let mut media_type = None;
-    let mut linked = folder.read_link(Tree::Distribution, &revision)?;
-    let mut only_layer = false;
-    if linked == LinkText::Absent {
-        linked = folder.read_link(Tree::Own, &revision)?;
-        media_type = folder.read_media_type(repo, digest)?;
+) -> io::Result<RevisionInTree> {
+    let link = Link::Revision { repo, digest };
+    for tree in [Tree::Distribution, Tree::Own] {
+        return match folder.read_link(tree, &link)? {
+            LinkText::Absent => continue,
+            LinkText::Garbled => Ok(RevisionInTree::Bad("its link is unreadable".to_owned())),
+            LinkText::To(target) if target != *digest => {
+                Ok(RevisionInTree::Bad(format!("its link names {target}")))
+            }
+            // The collector of another registry does not know our own links, and takes the files behind them.
+            LinkText::To(_)
+                if seen && (tree == Tree::Distribution || has_file(folder, digest)?) =>
+            {
+                Ok(RevisionInTree::Unchanged)
+            }
+            LinkText::To(_) => read_manifest(folder, repo, digest, tree),
+        };
     }
-    if linked == LinkText::Absent {
-        linked = folder.read_link(Tree::Distribution, &Link::Layer { repo, digest })?;
-        only_layer = true;
+    // Where distribution 2.1.0 has left a manifest, which was found along with the layers.
+    let layer = Link::Layer { repo, digest };
+    if seen && folder.read_link(Tree::Distribution, &layer)? == LinkText::To(*digest) {
+        return Ok(RevisionInTree::Unchanged);
     }
-    match linked {
-        LinkText::Absent => Ok(RevisionInTree::Absent),
-        LinkText::To(target) if target == *digest && seen => Ok(RevisionInTree::Unchanged),
-        LinkText::To(target) if target == *digest => {
-            read_manifest(folder, digest, media_type.as_deref(), only_layer)
-        }
-        _ if only_layer => Ok(RevisionInTree::Absent),
-        LinkText::To(target) => Ok(RevisionInTree::Bad(format!("its link names {target}"))),
-        LinkText::Garbled => Ok(RevisionInTree::Bad("its link is unreadable".to_owned())),
-    }
+    Ok(RevisionInTree::Absent)
+}
+
+fn has_file(folder: &Folder, digest: &Digest) -> io::Result<bool> {
+    Ok(folder.blob_size(digest)?.is_some())
 }
 
 fn read_manifest(
     folder: &Folder,
+    repo: &RepoName,
     digest: &Digest,
-    media_type: Option<&str>,
-    only_layer: bool,
-) -> std::io::Result<RevisionInTree> {
+    tree: Tree,
+) -> io::Result<RevisionInTree> {
     let payload = match folder.blob_size(digest)? {
-        Some(size) if size <= ADOPTED_MANIFEST_BYTES => folder.read_blob(digest, size)?,
-        Some(_) if only_layer => return Ok(RevisionInTree::Absent),
-        Some(size) => return Ok(RevisionInTree::Bad(format!("it has {size} bytes"))),
         None => None,
+        Some(size) if size <= ADOPTED_MANIFEST_BYTES => folder.read_blob(digest, size)?,
+        Some(size) => return Ok(RevisionInTree::Bad(format!("it has {size} bytes"))),
     };
     let Some(payload) = payload else {
-        return Ok(if only_layer {
-            RevisionInTree::Absent
-        } else {
-            RevisionInTree::Bad("its file is missing".to_owned())
-        });
+        return Ok(RevisionInTree::Bad("its file is missing".to_owned()));
+    };
+    let media_type = match tree {
+        Tree::Distribution => None,
+        Tree::Own => folder.read_media_type(repo, digest)?,
     };
     let media_type = media_type.and_then(|text| text.parse::<MediaType>().ok());
-    match Manifest::adopt(Bytes::from(payload), media_type.as_ref(), *digest) {
-        Ok(manifest) if only_layer && !manifest.distribution_expresses() => {
-            Ok(RevisionInTree::Absent)
+    let manifest = Manifest::adopt(Bytes::from(payload), media_type.as_ref(), *digest);
+    Ok(match manifest {
+        Ok(manifest) => {
+            let modified = folder.link_modified(tree, &Link::Revision { repo, digest })?;
+            RevisionInTree::Manifest(Box::new(manifest), modified)
         }
-        Ok(manifest) => Ok(RevisionInTree::Manifest(Box::new(manifest))),
-        Err(_) if only_layer => Ok(RevisionInTree::Absent),
-        Err(error) => Ok(RevisionInTree::Bad(error.to_string())),
-    }
+        Err(error) => RevisionInTree::Bad(error.to_string()),
+    })
 }
 
-/// Reads a layer link; a link whose bytes are not there counts as absent, so that a push heals it.
+/// What the tree says of a layer link.
+#[derive(Default)]
+pub(crate) struct LinkInTree {
+    /// Where it leads; none if those bytes are not there, so that a push heals it.
+    pub(crate) layer: Option<LayerInTree>,
+    pub(crate) finding: Option<Finding>,
+    /// The manifest that it leads to, where it was not `seen` before.
+    pub(crate) manifest: Option<Box<Manifest>>,
+}
+
+/// Reads a layer link; `seen` says that the database has it.
 pub(crate) fn read_layer(
     folder: &Folder,
     repo: &RepoName,
     digest: &Digest,
-) -> std::io::Result<Option<LayerInTree>> {
-    let LinkText::To(target) =
-        folder.read_link(Tree::Distribution, &Link::Layer { repo, digest })?
-    else {
-        return Ok(None);
-    };
-    let size = folder.blob_size(&target)?;
-    Ok(size.map(|size| LayerInTree { target, size }))
+    seen: bool,
+) -> io::Result<LinkInTree> {
+    let mut found = LinkInTree::default();
+    match folder.read_link(Tree::Distribution, &Link::Layer { repo, digest })? {
+        LinkText::Absent => {}
+        LinkText::Garbled => {
+            let detail = "the link to this blob is unreadable; push the blob again to heal it";
+            found.finding = Some(garbled(repo, digest.to_string(), detail.to_owned()));
+        }
+        LinkText::To(target) => {
+            let size = folder.blob_size(&target)?;
+            found.layer = size.map(|size| LayerInTree { target, size });
+            if !seen && size.is_some_and(|size| size <= ADOPTED_MANIFEST_BYTES) {
+                found.manifest = manifest_among_layers(folder, digest)?;
+            }
+        }
+    }
+    Ok(found)
 }
 
-/// A blob, the bytes that its descriptor declares, those that it has, and whether its content is intact.
-pub(crate) type WrongSize = (Digest, u64, u64, bool);
+/// Distribution 2.1.0 linked manifests as if they were layers, and its successors serve them.
+fn manifest_among_layers(folder: &Folder, digest: &Digest) -> io::Result<Option<Box<Manifest>>> {
+    let Some(mut file) = folder.open_blob(digest)? else {
+        return Ok(None);
+    };
+    // Of a layer, the first byte tells.
+    let mut first = [0];
+    if file.read(&mut first)? == 0 || first != *b"{" {
+        return Ok(None);
+    }
+    let payload = folder.read_blob(digest, ADOPTED_MANIFEST_BYTES)?;
+    let manifest = Manifest::adopt(payload.unwrap_or_default().into(), None, *digest);
+    let manifest = manifest.ok().filter(|manifest| {
+        let old = manifest.kind() == Kind::Schema1 && !manifest.edges().is_empty();
+        old || manifest.distribution_expresses()
+    });
+    Ok(manifest.map(Box::new))
+}
 
-pub(crate) fn wrong_sizes(folder: &Folder, manifest: &Manifest) -> std::io::Result<Vec<WrongSize>> {
+/// A blob whose file has another size than a manifest says.
+pub(crate) struct WrongSize {
+    pub(crate) digest: Digest,
+    /// Bytes by the descriptor.
+    pub(crate) declared: u64,
+    /// Bytes of the file.
+    pub(crate) actual: u64,
+    /// Whether the file is what its digest says, so that the manifest is wrong.
+    pub(crate) intact: bool,
+}
+
+pub(crate) fn wrong_sizes(folder: &Folder, manifest: &Manifest) -> io::Result<Vec<WrongSize>> {
     let mut wrong = Vec::new();
     for edge in manifest.edges() {
         let (Some(declared), Some(actual)) = (edge.size, folder.blob_size(&edge.digest)?) else {
             continue;
         };
         if declared != actual {
-            let intact = folder.hash_blob(&edge.digest)? == Some(edge.digest);
-            wrong.push((edge.digest, declared, actual, intact));
+            wrong.push(WrongSize {
+                digest: edge.digest,
+                declared,
+                actual,
+                intact: folder.hash_blob(&edge.digest)? == Some(edge.digest),
+            });
         }
     }
     Ok(wrong)

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Registry;
+use crate::claims::Claims;
 use crate::error::{During, Internal, blocking};
 use crate::indexer::Turns;
 use crate::projector::Handle;
@@ -62,6 +63,14 @@ impl Options {
             faults: Arc::new(boxyard_blobs::NoFaults),
             commit_faults: Arc::new(boxyard_meta::NoFaults),
         }
+    }
+}
+
+impl Options {
+    /// Where the database is.
+    pub(crate) fn database_path(&self) -> PathBuf {
+        let beside = || self.root.join("boxyard.db");
+        self.database.clone().unwrap_or_else(beside)
     }
 }
 
@@ -158,19 +167,15 @@ impl Registry {
         Ok(())
     }
 
-    /// Looks at files that were renamed into place just before a crash: each gets a row, so that nobody forgets it.
+    /// Queues the files that were renamed into place just before a crash, so that each goes unless its row was written.
+    ///
+    /// Nobody was told that they are stored, and their folders may not be synced: a row made now would promise too much.
     async fn end_intents(&self) -> Result<(), Internal> {
         for digest in self.folder.intents().during("list the intents")? {
-            let size = self
-                .folder
-                .blob_size(&digest)
-                .during("look for a blob's file")?;
-            if let Some(size) = size {
-                self.meta
-                    .note_blob(&digest, size)
-                    .await
-                    .during("record a blob")?;
-            }
+            self.meta
+                .review_blob(&digest)
+                .await
+                .during("queue a blob that nobody may need")?;
             self.folder
                 .end_intent(&digest)
                 .during("end an upload's intent")?;
@@ -180,11 +185,9 @@ impl Registry {
 }
 
 fn open_blocking(options: Options) -> Result<Registry, StartError> {
+    let database = options.database_path();
     let folder = Folder::open(&options.root, options.faults).map_err(StartError::Folder)?;
     let lock = folder.lock(options.lock_wait).map_err(StartError::Locked)?;
-    let database = options
-        .database
-        .unwrap_or_else(|| options.root.join("boxyard.db"));
     let meta = open_database(&database, &options.commit_faults)?;
     Ok(Registry {
         folder,
@@ -192,6 +195,7 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         generation: 0,
         settings: options.settings,
         sessions: Sessions::default(),
+        claims: Claims::default(),
         known: Known::default(),
         turns: Turns::default(),
         projector: Handle::new(),

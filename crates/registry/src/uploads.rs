@@ -211,7 +211,8 @@ impl Registry {
         }
         self.projector.room(self.settings.backlog).await;
         let size = upload.size();
-        if self.is_stored(&expected, size).await? {
+        let claim = self.claims.claim(&expected).await;
+        if self.is_stored(&claim, size).await? {
             self.hold(repo, &expected, size).await?;
             self.discard(repo, id).await?;
             return Ok(());

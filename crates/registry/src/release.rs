@@ -1,0 +1,81 @@
+//! Removing the files of what was deleted, once nobody needs them any more.
+//!
+//! Whoever deletes something explicitly wants its room back at once.
+//! There is nothing to wait for: a HEAD, a mount and a finished upload promise what their repository holds, as rows, and only a delete in that same repository takes such a row away.
+
+use boxyard_blobs::Folder;
+use boxyard_oci::Digest;
+
+use crate::Registry;
+use crate::claims::Claim;
+use crate::error::{During, Internal, blocking};
+
+/// Files removed in one go, while nobody can push the same content.
+const ROUND: usize = 64;
+
+impl Registry {
+    /// Removes the files of some blobs that nobody needs; answers how many it is done with.
+    ///
+    /// `until` bounds what was deleted by the last link that the tree has followed, so that a link goes before what it leads to.
+    /// Nothing goes while the tree may hold links that the database does not know.
+    pub(crate) async fn release_round(&self, until: i64) -> Result<usize, Internal> {
+        if !self.known.covers_all() {
+            return Ok(0);
+        }
+        let queued = self
+            .meta
+            .releases(until, ROUND)
+            .await
+            .during("read the queue of releases")?;
+        // Whoever pushes one of these right now makes it needed again: it is looked at later.
+        let claims: Vec<Claim<'_>> = queued
+            .iter()
+            .filter_map(|digest| self.claims.try_claim(digest))
+            .collect();
+        if claims.is_empty() {
+            return Ok(0);
+        }
+        self.release(&claims).await
+    }
+
+    /// First the rows go, then the files, then the blobs leave the queue.
+    async fn release(&self, claims: &[Claim<'_>]) -> Result<usize, Internal> {
+        let digests: Vec<Digest> = claims.iter().map(|claim| *claim.digest()).collect();
+        let released = self
+            .meta
+            .release_blobs(&digests)
+            .await
+            .during("let go of blobs")?;
+        let (folder, kept) = (self.folder.clone(), digests.len() - released.len());
+        let (removed, failed) = blocking(move || remove(&folder, released)).await;
+        self.meta
+            .end_releases(&removed)
+            .await
+            .during("end what was let go of")?;
+        let Some((_, source)) = failed.first() else {
+            return Ok(kept + removed.len());
+        };
+        tracing::error!(error = %source, "the file of a deleted blob could not be removed; it stays queued");
+        let done = kept + removed.len();
+        let failed: Vec<Digest> = failed.into_iter().map(|(digest, _)| digest).collect();
+        self.meta
+            .postpone_releases(&failed)
+            .await
+            .during("postpone what could not be removed")?;
+        Ok(done)
+    }
+}
+
+type Failed = Vec<(Digest, std::io::Error)>;
+
+fn remove(folder: &Folder, released: Vec<Digest>) -> (Vec<Digest>, Failed) {
+    let mut removed = Vec::new();
+    let mut failed = Vec::new();
+    for digest in released {
+        match folder.remove_blob(&digest) {
+            Ok(_) => removed.push(digest),
+            Err(error) => failed.push((digest, error)),
+        }
+    }
+    (removed, failed)
+}
