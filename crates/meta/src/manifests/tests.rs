@@ -1,8 +1,10 @@
-use boxyard_oci::{Algorithm, Digest, Manifest, MediaType};
+use boxyard_oci::{Algorithm, Digest, EdgeKind, Manifest, MediaType};
 use bytes::Bytes;
+use rusqlite::Row;
 
 use crate::{
     Commit, CommitManifest, Finding, FindingKind, Owner, TagLookup,
+    statements::Statements,
     testing::{Database, digest, image, index, long_digest, manifest, names, repo, tag},
 };
 
@@ -177,18 +179,18 @@ async fn a_manifest_that_names_an_alias_makes_the_repository_hold_its_target() {
 #[tokio::test]
 async fn the_same_bytes_under_another_type_replace_type_and_edges() {
     let db = Database::new();
-    let blob = db.blob("a", "content").await;
-    let json = format!(r#"{{"schemaVersion":2,"thing":{{"digest":"{blob}"}}}}"#);
-    let push_as = |media_type: &str| {
-        let media_type: MediaType = media_type.parse().unwrap();
-        let payload = Bytes::from(json.clone());
-        Manifest::parse(payload, Some(&media_type), Algorithm::Sha256).unwrap()
-    };
-    let pushed = db
-        .push("a", &push_as("application/x-one"), &["latest"])
-        .await;
+    let (image_type, other) = (
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/x-one",
+    );
+    let config = db.blob("a", "config").await;
+    let json = format!(
+        r#"{{"schemaVersion":2,"layers":[],
+            "config":{{"mediaType":"application/x","digest":"{config}","size":6}}}}"#
+    );
+    let pushed = db.push("a", &typed(&json, other), &["latest"]).await;
 
-    db.push("a", &push_as("application/x-two"), &[]).await;
+    db.push("a", &typed(&json, image_type), &[]).await;
 
     let stored = db
         .meta
@@ -196,12 +198,24 @@ async fn the_same_bytes_under_another_type_replace_type_and_edges() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(stored.media_type, "application/x-two");
+    assert_eq!(stored.media_type, image_type);
     assert_eq!(stored.payload, json);
     assert_eq!(
         db.meta.all_revisions(&repo("a"), None, 10).await.unwrap(),
         [pushed]
     );
+    assert_eq!(edge_kinds(&db).await, [EdgeKind::Config]);
+}
+
+#[tokio::test]
+async fn deleting_a_manifest_deletes_what_it_names_with_it() {
+    let db = Database::new();
+    let one = db.image("a", "one", &[]).await;
+    assert_eq!(edge_kinds(&db).await, [EdgeKind::Config, EdgeKind::Layer]);
+
+    db.meta.delete_manifest(&repo("a"), &one).await.unwrap();
+
+    assert!(edge_kinds(&db).await.is_empty());
 }
 
 #[tokio::test]
@@ -264,4 +278,20 @@ async fn revisions_are_listed_in_pages() {
         .unwrap();
 
     assert_eq!((first, rest), (vec![one], vec![two]));
+}
+
+fn typed(json: &str, media_type: &str) -> Manifest {
+    let media_type: MediaType = media_type.parse().unwrap();
+    let payload = Bytes::from(json.to_owned());
+    Manifest::parse(payload, Some(&media_type), Algorithm::Sha256).unwrap()
+}
+
+/// What the manifests of the database name, in their order.
+async fn edge_kinds(db: &Database) -> Vec<EdgeKind> {
+    let sql = "SELECT kind FROM edges WHERE manifest_id > $1 ORDER BY manifest_id, kind";
+    let kinds = |row: &Row<'_>| Ok(EdgeKind::from_u8(row.get(0)?).unwrap());
+    db.meta
+        .read(move |db| db.all(sql, [0], kinds))
+        .await
+        .unwrap()
 }

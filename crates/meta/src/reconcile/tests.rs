@@ -96,6 +96,7 @@ async fn what_the_tree_has_lost_goes_and_the_catalog_follows() {
 
     db.reconcile(gone).await;
     assert_eq!(db.tags("a").await, ["latest"]);
+    assert_eq!(db.repositories().await, ["a"]);
     db.reconcile(tag_item("latest", Some(pushed), None)).await;
 
     assert_eq!(db.meta.manifest(&repo("a"), &pushed).await.unwrap(), None);
@@ -116,6 +117,27 @@ async fn a_change_that_overtakes_the_reader_of_the_tree_wins() {
 
     assert_eq!(late.skipped, 1);
     assert_eq!(db.tag("a", "latest").await, Some(digest("newer")));
+}
+
+#[tokio::test]
+async fn a_manifest_or_a_blob_that_came_meanwhile_is_not_taken_for_lost() {
+    let db = Database::new();
+    let (blob, image) = (digest("config"), image(&digest("config"), &[]));
+    db.reconcile(layer_item(blob, None, Some((blob, 6)))).await;
+    db.reconcile(revision_item(&image, false, true)).await;
+
+    let layer = db.reconcile(layer_item(blob, None, None)).await;
+    let revision = db.reconcile(revision_item(&image, false, false)).await;
+
+    assert_eq!((layer.skipped, revision.skipped), (1, 1));
+    assert!(db.holds("a", &blob).await);
+    assert!(
+        db.meta
+            .manifest(&repo("a"), &image.digest())
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[tokio::test]
