@@ -3,6 +3,7 @@
 
 mod body;
 mod framing;
+mod h2;
 mod listing;
 mod stop;
 mod support;
