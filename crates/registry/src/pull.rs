@@ -1,12 +1,13 @@
 //! Pulling manifests and blobs.
 
 use boxyard_auth::{Permit, Pull};
-use boxyard_meta::{StoredManifest, TagLookup};
+use boxyard_meta::{BlobRow, StoredManifest, TagLookup};
 use boxyard_oci::{Digest, Reference, RepoName};
 
 use crate::Registry;
 use crate::blob::Blob;
 use crate::error::{During, Internal};
+use crate::existence::Present;
 
 /// Why something could not be pulled.
 #[derive(Debug, thiserror::Error)]
@@ -70,19 +71,27 @@ impl Registry {
     /// The blob under `digest`, opened so that it can be read to its end even if it is deleted meanwhile, end-2.
     pub async fn blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<Blob, PullError> {
         let present = self.present(permit.repo(), digest).await?;
-        let present = present.ok_or(PullError::BlobUnknown)?;
-        let size = present.row.size;
-        if let Some(bytes) = present.row.bytes {
-            return Ok(Blob::of_bytes(*digest, bytes));
-        }
-        let open = |size| Blob::open(&self.folder, *digest, present.target, size);
-        if let Some(blob) = open(size).await? {
+        let Present { target, row } = present.ok_or(PullError::BlobUnknown)?;
+        if let Some(blob) = self.open_blob(digest, &target, row).await? {
             return Ok(blob);
         }
         // It was replaced, removed or damaged just now.
-        let row = self.good_at_rest(&present.target).await?;
+        let row = self.good_at_rest(&target).await?;
         let row = row.ok_or(PullError::BlobUnknown)?;
-        open(row.size).await?.ok_or(PullError::BlobUnknown)
+        let opened = self.open_blob(digest, &target, row).await?;
+        opened.ok_or(PullError::BlobUnknown)
+    }
+
+    async fn open_blob(
+        &self,
+        digest: &Digest,
+        target: &Digest,
+        row: BlobRow,
+    ) -> Result<Option<Blob>, Internal> {
+        match row.bytes {
+            Some(bytes) => Ok(Some(Blob::of_bytes(*digest, bytes))),
+            None => Blob::open(&self.folder, *digest, *target, row.size).await,
+        }
     }
 
     /// The size in bytes of the blob under `digest`.

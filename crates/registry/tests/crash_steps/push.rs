@@ -1,66 +1,13 @@
-//! A crash after every single step of what changes the registry.
-//!
-//! Each test runs a story again and again, dies one step later each time, opens the folder anew and asks what the story had been told.
-
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! The story of pushes, a mount and a deleted tag.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use boxyard_auth::{Delete, Gate, Identity, Permit, Pull, Push};
-use boxyard_blobs::{Faults, Step};
-use boxyard_meta::CommitFaults;
-use boxyard_oci::{Algorithm, Digest, Reference, RepoName, Tag, media_type};
-use boxyard_registry::{Body, MountSource, Options, Registry};
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use boxyard_auth::{Permit, Pull};
+use boxyard_oci::{Algorithm, Digest, Reference, RepoName, Tag};
+use boxyard_registry::{MountSource, Registry};
 
-/// From one step on, neither the disk nor the database changes any more.
-#[derive(Debug)]
-struct Crash {
-    after: usize,
-    taken: AtomicUsize,
-}
-
-impl Crash {
-    fn after(steps: usize) -> Arc<Self> {
-        let taken = AtomicUsize::new(0);
-        Arc::new(Self {
-            after: steps,
-            taken,
-        })
-    }
-
-    fn step(&self) -> io::Result<()> {
-        if self.taken.fetch_add(1, Ordering::SeqCst) < self.after {
-            return Ok(());
-        }
-        Err(io::Error::other("the process has crashed"))
-    }
-
-    fn happened(&self) -> bool {
-        self.taken.load(Ordering::SeqCst) > self.after
-    }
-}
-
-impl Faults for Crash {
-    fn before(&self, _step: Step, _path: &Path) -> io::Result<()> {
-        self.step()
-    }
-}
-
-impl CommitFaults for Crash {
-    fn before_commit(&self) -> io::Result<()> {
-        self.step()
-    }
-
-    fn after_commit(&self) -> io::Result<()> {
-        self.step()
-    }
-}
+use crate::harness::{Crash, body, delete, manifest, name, open, pull, push, read_blob, tag};
 
 /// What the story was told to be stored, and what it was told to be gone.
 #[derive(Debug, Default)]
@@ -68,51 +15,6 @@ struct Told {
     blobs: BTreeSet<(RepoName, Digest)>,
     tags: BTreeSet<(RepoName, Tag, Digest)>,
     gone: BTreeSet<(RepoName, Tag)>,
-}
-
-fn name(text: &str) -> RepoName {
-    text.parse().unwrap()
-}
-
-fn tag(text: &str) -> Tag {
-    text.parse().unwrap()
-}
-
-fn push(repo: &RepoName) -> Permit<Push> {
-    Gate::open().permit(&Identity::Anonymous, repo).unwrap()
-}
-
-fn pull(repo: &RepoName) -> Permit<Pull> {
-    Gate::open().permit(&Identity::Anonymous, repo).unwrap()
-}
-
-fn delete(repo: &RepoName) -> Permit<Delete> {
-    Gate::open().permit(&Identity::Anonymous, repo).unwrap()
-}
-
-fn body(bytes: &[u8]) -> Body {
-    Box::pin(stream::iter([Ok(Bytes::copy_from_slice(bytes))]))
-}
-
-fn manifest(config: &[u8], layer: &[u8]) -> Bytes {
-    let digest = |bytes| Algorithm::Sha256.digest(bytes);
-    let text = format!(
-        r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"{}","digest":"{}","size":{}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{}","size":{}}}]}}"#,
-        media_type::OCI_MANIFEST,
-        media_type::OCI_CONFIG,
-        digest(config),
-        config.len(),
-        digest(layer),
-        layer.len()
-    );
-    Bytes::from(text)
-}
-
-async fn open(root: &Path, crash: &Arc<Crash>) -> Option<Arc<Registry>> {
-    let mut options = Options::at(root);
-    options.faults = Arc::<Crash>::clone(crash);
-    options.commit_faults = Arc::<Crash>::clone(crash);
-    Registry::open(options).await.ok()
 }
 
 async fn push_blob(registry: &Arc<Registry>, repo: &RepoName, bytes: &[u8], told: &mut Told) {
@@ -165,17 +67,6 @@ async fn story(registry: &Arc<Registry>, told: &mut Told) {
         told.gone.insert((first, tag("v1")));
     }
     let _ = registry.settle().await;
-}
-
-async fn read_blob(registry: &Registry, repo: &RepoName, digest: &Digest) -> Option<Vec<u8>> {
-    let blob = registry.blob(&pull(repo), digest).await.ok()?;
-    let size = blob.size();
-    let mut pieces = Box::pin(blob.read(0, size));
-    let mut bytes = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        bytes.extend_from_slice(&piece.ok()?);
-    }
-    Some(bytes)
 }
 
 /// Everything that was told is there, whole, and nothing half-done is served.
