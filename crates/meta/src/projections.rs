@@ -4,6 +4,8 @@
 //! changes came: the worker makes the path equal to the state it reads together with the row,
 //! and the row goes only if nothing has queued the owner again meanwhile.
 
+mod key;
+
 use std::time::SystemTime;
 
 use boxyard_oci::{Digest, RepoName, Tag};
@@ -11,14 +13,12 @@ use bytes::Bytes;
 use rusqlite::{Connection, Row, types::Type};
 
 use crate::{
-    Meta, MetaError, StoredManifest, blobs,
-    clock::Timestamp,
-    column, findings, manifests,
-    repositories::{self, Repository},
-    statements::Statements,
-    tags,
-    writer::Write,
+    Meta, MetaError, StoredManifest, blobs, clock::Timestamp, column, findings, manifests,
+    repositories::Repository, statements::Statements, tags, writer::Write,
 };
+
+use self::key::{BLOB, LAYER, REVISION};
+pub(crate) use self::key::{Key, TAG};
 
 /// How many bytes of content one answer carries, beyond its first row.
 const CONTENT: usize = 16 << 20;
@@ -135,85 +135,6 @@ impl Meta {
                 .map(drop)
         })
         .await
-    }
-}
-
-/// An owner as the queue's columns hold it.
-pub(crate) struct Key {
-    repository: i64,
-    kind: i64,
-    name: Vec<u8>,
-}
-
-const BLOB: i64 = 1;
-const LAYER: i64 = 2;
-const REVISION: i64 = 3;
-pub(crate) const TAG: i64 = 4;
-
-impl Key {
-    pub(crate) fn layer(repository: &Repository, digest: &Digest) -> Self {
-        Self {
-            repository: repository.id,
-            kind: LAYER,
-            name: digest.to_bytes(),
-        }
-    }
-
-    pub(crate) fn revision(repository: &Repository, digest: &Digest) -> Self {
-        Self {
-            repository: repository.id,
-            kind: REVISION,
-            name: digest.to_bytes(),
-        }
-    }
-
-    pub(crate) fn tag(repository: &Repository, tag: &Tag) -> Self {
-        Self {
-            repository: repository.id,
-            kind: TAG,
-            name: tag.as_str().into(),
-        }
-    }
-
-    fn blob(digest: &Digest) -> Self {
-        Self {
-            repository: 0,
-            kind: BLOB,
-            name: digest.to_bytes(),
-        }
-    }
-
-    /// The key of `owner`; `None` if its repository is unknown.
-    fn of(db: &Connection, owner: &Owner) -> rusqlite::Result<Option<Self>> {
-        let (repo, key): (_, fn(&Repository, &Owner) -> Self) = match owner {
-            Owner::Blob(digest) => return Ok(Some(Self::blob(digest))),
-            Owner::Layer(repo, _) | Owner::Revision(repo, _) | Owner::Tag(repo, _) => {
-                (repo, Self::within)
-            }
-        };
-        Ok(repositories::find(db, repo)?.map(|repository| key(&repository, owner)))
-    }
-
-    fn within(repository: &Repository, owner: &Owner) -> Self {
-        match owner {
-            Owner::Blob(digest) => Self::blob(digest),
-            Owner::Layer(_, digest) => Self::layer(repository, digest),
-            Owner::Revision(_, digest) => Self::revision(repository, digest),
-            Owner::Tag(_, tag) => Self::tag(repository, tag),
-        }
-    }
-
-    /// How a finding calls it: a tag by its name, all else by its digest.
-    fn subject(&self) -> String {
-        let digest = (self.kind != TAG).then(|| Digest::from_bytes(&self.name));
-        match digest.flatten() {
-            Some(digest) => digest.to_string(),
-            None => String::from_utf8_lossy(&self.name).into_owned(),
-        }
-    }
-
-    fn params(&self) -> (i64, i64, &[u8]) {
-        (self.repository, self.kind, &self.name)
     }
 }
 
