@@ -53,7 +53,7 @@ pub use crate::{
     projections::{Owner, TagTarget, Wanted, WantedState},
     reconcile::{LayerInTree, Reconcile, Reconciled},
     referrers::StoredReferrer,
-    runs::Run,
+    runs::{LastRun, Phase, Run},
 };
 use crate::{
     checkpoints::{Checkpoints, LogBounds},

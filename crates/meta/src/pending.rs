@@ -106,13 +106,4 @@ impl Meta {
         })
         .await
     }
-
-    /// The number of the last run; 0 before the first.
-    pub async fn generation(&self) -> Result<u64, MetaError> {
-        self.read(|db| {
-            let sql = "SELECT generation FROM run WHERE id = 1";
-            Ok(db.one(sql, [], |row| column::size(row, 0))?.unwrap_or(0))
-        })
-        .await
-    }
 }

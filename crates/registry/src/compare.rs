@@ -41,7 +41,7 @@ impl Registry {
         let states = states.during("look up tags")?;
         let names: Vec<Tag> = tags.to_vec();
         let found = self
-            .read_each(repo, names, |folder, repo, tag| read_tag(folder, repo, tag))
+            .read_each(repo, names, read_tag)
             .await
             .during("read the tags of the tree")?;
         let both = tags.iter().cloned().zip(states).zip(found);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxyard_blobs::{Faults, Folder, LockError};
-use boxyard_meta::{CommitFaults, Meta, OpenError};
+use boxyard_meta::{CommitFaults, LastRun, Meta, OpenError, Phase};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -109,40 +109,31 @@ impl Registry {
     }
 
     async fn begin(mut self) -> Result<Arc<Self>, StartError> {
-        let previous = self
-            .meta
-            .generation()
-            .await
-            .during("read the run's number")?;
-        let in_tree = self
-            .folder
-            .generation()
-            .during("read the tree's run number")?;
-        let same_line =
-            in_tree.is_none_or(|in_tree| in_tree == previous || in_tree == previous + 1);
-        if !same_line {
+        let last = self.meta.last_run().await;
+        let last = last.during("read the run's number")?;
+        let mark = self.folder.generation();
+        let mark = mark.during("read the tree's run number")?;
+        if mark.is_some_and(|mark| !is_level(last, mark)) {
             tracing::warn!(
-                database = previous,
-                tree = in_tree,
+                database = last.generation,
+                tree = mark,
                 "the database and the folder are not of the same run; the folder wins"
             );
-            self.meta
-                .drop_projections()
-                .await
-                .during("drop the queue of the tree")?;
+            let dropped = self.meta.drop_projections().await;
+            dropped.during("drop the queue of the tree")?;
         }
-        // The tree's number goes ahead, so that a crash between the two is told from a restored backup.
-        self.folder
-            .set_generation(previous + 1)
-            .during("write the tree's run number")?;
-        self.generation = self
-            .meta
-            .begin_run()
-            .await
-            .during("begin a run")?
-            .generation;
+        let run = self.meta.begin_run_after(mark.unwrap_or(0) / 2).await;
+        self.generation = run.during("begin a run")?.generation;
+        self.mark_tree(mark_of(self.generation, Phase::Running))?;
+        let confirmed = self.meta.confirm_run().await;
+        confirmed.during("begin a run")?;
         self.end_intents().await?;
         Ok(Arc::new(self))
+    }
+
+    fn mark_tree(&self, mark: u64) -> Result<(), Internal> {
+        let marked = self.folder.set_generation(mark);
+        marked.during("write the tree's run number")
     }
 
     /// Begins the work in the background: the tree follows the database, and the database learns the tree.
@@ -162,6 +153,7 @@ impl Registry {
         self.background.wait().await;
         self.settle().await?;
         self.meta.end_run().await.during("end the run")?;
+        self.mark_tree(mark_of(self.generation, Phase::Ended))?;
         let meta = self.meta.clone();
         blocking(move || meta.close()).await;
         Ok(())
@@ -181,6 +173,24 @@ impl Registry {
                 .during("end an upload's intent")?;
         }
         Ok(())
+    }
+}
+
+/// What the tree says of a run: its number, and whether it ended in order.
+fn mark_of(generation: u64, phase: Phase) -> u64 {
+    generation * 2 + u64::from(phase == Phase::Ended)
+}
+
+/// Whether the tree is where the last run of this database has left it.
+///
+/// It is not where one of the two was put back from a copy, or where the database was copied while it ran.
+/// The database moves on first: starts or a stop that died in between have left the tree behind, and nothing more in the queue.
+fn is_level(last: LastRun, mark: u64) -> bool {
+    let number = last.generation;
+    match last.phase {
+        Phase::Running => mark == mark_of(number, Phase::Running),
+        Phase::Ended => mark / 2 == number,
+        Phase::Begun => mark / 2 <= number,
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::{
-    Run,
+    LastRun, Phase, Run,
     testing::{Database, repo},
 };
 
@@ -53,4 +53,30 @@ async fn every_repository_is_incomplete_in_a_new_run() {
 
     assert!(db.meta.is_complete(&repo("a"), first).await.unwrap());
     assert!(!db.meta.is_complete(&repo("a"), second).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_run_tells_how_far_it_came() {
+    let db = Database::new();
+    let last = |generation, phase| LastRun { generation, phase };
+    assert_eq!(db.meta.last_run().await.unwrap(), last(0, Phase::Ended));
+
+    db.meta.begin_run().await.unwrap();
+    assert_eq!(db.meta.last_run().await.unwrap(), last(1, Phase::Begun));
+    db.meta.confirm_run().await.unwrap();
+    assert_eq!(db.meta.last_run().await.unwrap(), last(1, Phase::Running));
+    db.meta.end_run().await.unwrap();
+
+    let last_run = db.reopen().meta.last_run().await.unwrap();
+    assert_eq!(last_run, last(1, Phase::Ended));
+}
+
+#[tokio::test]
+async fn a_run_gets_a_number_that_no_other_database_has_given_away() {
+    let db = Database::new();
+
+    let beyond = db.meta.begin_run_after(7).await.unwrap().generation;
+    let next = db.meta.begin_run_after(3).await.unwrap().generation;
+
+    assert_eq!((beyond, next), (8, 9));
 }
