@@ -1,0 +1,17 @@
+//! Folders that another registry has filled, and what they become under this one.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod database;
+mod deletes;
+mod gates;
+mod listings;
+mod quirks;
+mod races;
+mod returning;
+mod served;
+mod serving;
+mod site;
+mod speed;
+mod tree;
+mod uploads;

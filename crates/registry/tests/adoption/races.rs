@@ -1,0 +1,219 @@
+//! Clients change a repository while it is being compared with its folder.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use boxyard_registry::Options;
+use boxyard_testkit::{Image, Noise};
+
+use crate::gates::CommitGate;
+use crate::site::Site;
+use crate::tree::Tree;
+
+/// A small image; few of them, so that clients push and delete the same ones.
+fn image(number: u64) -> Image {
+    Image::with_layers(number, &[10])
+}
+
+type Tags = BTreeMap<String, String>;
+
+/// A repository of `count` tags, and what each of them names.
+fn repository(count: u64) -> (Tree, Tags) {
+    let (tree, mut tags) = (Tree::new(), Tags::new());
+    for number in 0..count {
+        let (tag, image) = (format!("tag-{number}"), image(number % 10));
+        tree.image("app", &tag, &image);
+        tags.insert(tag, image.manifest.digest);
+    }
+    (tree, tags)
+}
+
+async fn tags_of(site: &Site) -> Tags {
+    let mut tags = Tags::new();
+    for tag in site.tags("app", 7).await {
+        let digest = site.resolve("app", &tag).await;
+        tags.insert(tag, digest.unwrap_or_default());
+    }
+    tags
+}
+
+/// Moves, deletes and makes tags that no other client touches; answers what they are in the end.
+async fn change_tags(site: &Site, client: u64, seed: u64) -> (Vec<String>, Tags) {
+    let mut noise = Noise::new(seed * 100 + client);
+    let (mut touched, mut now) = (Vec::new(), Tags::new());
+    for _ in 0..12 {
+        let tag = format!("tag-{}", client + 4 * noise.below(12));
+        if noise.below(3) == 0 {
+            // It may be gone already.
+            let _ = site.delete_tag("app", &tag).await;
+            now.remove(&tag);
+        } else {
+            let image = image(noise.below(10));
+            site.push_image("app", &tag, &image).await;
+            now.insert(tag.clone(), image.manifest.digest);
+        }
+        touched.push(tag);
+    }
+    (touched, now)
+}
+
+/// What must be served: what nobody touched, and what each client did last.
+fn merge(mut before: Tags, changes: Vec<(Vec<String>, Tags)>) -> Tags {
+    for (touched, now) in changes {
+        for tag in touched {
+            before.remove(&tag);
+        }
+        before.extend(now);
+    }
+    before
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_that_clients_do_during_the_comparison_is_undone() {
+    for seed in 0..25 {
+        let (tree, before) = repository(40);
+        let site = Site::open(&tree).await;
+        site.registry.work();
+        let (first, second, third, fourth, ()) = tokio::join!(
+            change_tags(&site, 0, seed),
+            change_tags(&site, 1, seed),
+            change_tags(&site, 2, seed),
+            change_tags(&site, 3, seed),
+            site.index(),
+        );
+        let expected = merge(before, vec![first, second, third, fourth]);
+
+        assert_eq!(tags_of(&site).await, expected, "seed {seed}");
+        site.stop().await;
+        let site = Site::open(&tree).await;
+        assert_eq!(tags_of(&site).await, expected, "seed {seed}, opened again");
+        site.index().await;
+        assert_eq!(
+            tags_of(&site).await,
+            expected,
+            "seed {seed}, compared again"
+        );
+        site.stop().await;
+        tree.lose_database();
+        let site = Site::open(&tree).await;
+        site.index().await;
+        assert_eq!(tags_of(&site).await, expected, "seed {seed}, rebuilt");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_manifest_deleted_during_the_comparison_stays_deleted() {
+    for seed in 0..25 {
+        let (tree, mut expected) = repository(40);
+        let gone = image(seed % 10).manifest.digest;
+        expected.retain(|_, digest| *digest != gone);
+        let site = Site::open(&tree).await;
+        site.registry.work();
+
+        let (deleted, ()) = tokio::join!(site.delete_manifest("app", &gone), site.index());
+
+        deleted.unwrap();
+        assert_eq!(tags_of(&site).await, expected, "seed {seed}");
+        site.stop().await;
+        let site = Site::open(&tree).await;
+        site.index().await;
+        assert_eq!(
+            tags_of(&site).await,
+            expected,
+            "seed {seed}, compared again"
+        );
+        assert!(site.manifest("app", &gone).await.is_err());
+    }
+}
+
+/// A registry whose commits wait at a gate.
+async fn gated(tree: &Tree) -> (Site, Arc<CommitGate>) {
+    let gate = Arc::new(CommitGate::default());
+    let mut options = Options::at(tree.root());
+    options.commit_faults = Arc::<CommitGate>::clone(&gate);
+    (Site::open_with(options).await, gate)
+}
+
+/// Runs a client's change whose commit waits while the comparison reads the folder as it was before.
+async fn overtake<T>(site: &Site, gate: &CommitGate, change: impl Future<Output = T>) -> T {
+    gate.close();
+    let comparison = async {
+        while !gate.has_commit() {
+            tokio::task::yield_now().await;
+        }
+        let (indexed, ()) = tokio::join!(site.registry.adopt(|_| {}), async {
+            // Everything that can be read without a commit has been read after so many turns.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            gate.open();
+        });
+        indexed.unwrap();
+    };
+    let (changed, ()) = tokio::join!(change, comparison);
+    changed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_delete_overtakes_a_comparison_that_has_read_the_tag() {
+    let (tree, mut expected) = repository(5);
+    let (site, gate) = gated(&tree).await;
+    // The row is there, so that the delete is the only commit.
+    assert!(site.resolve("app", "tag-1").await.is_some());
+
+    overtake(&site, &gate, site.delete_tag("app", "tag-1"))
+        .await
+        .unwrap();
+
+    expected.remove("tag-1");
+    assert_eq!(tags_of(&site).await, expected);
+    site.settle().await;
+    assert_eq!(tags_of(&site).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_push_overtakes_a_comparison_that_has_read_the_tag() {
+    let (tree, mut expected) = repository(5);
+    let (site, gate) = gated(&tree).await;
+    let pushed = image(7);
+    site.push_image("app", "other", &pushed).await;
+    for tag in ["tag-1", "tag-2"] {
+        assert!(site.resolve("app", tag).await.is_some());
+    }
+
+    let push = site.push_manifest("app", "tag-1", &pushed.manifest);
+    overtake(&site, &gate, push).await.unwrap();
+
+    for tag in ["tag-1", "other"] {
+        expected.insert(tag.to_owned(), pushed.manifest.digest.clone());
+    }
+    assert_eq!(tags_of(&site).await, expected);
+    site.settle().await;
+    assert_eq!(tags_of(&site).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_settled_change_is_not_undone_by_a_comparison_that_has_read_the_older_folder() {
+    for settle_first in [false, true] {
+        let (tree, mut expected) = repository(5);
+        let site = Site::open(&tree).await;
+        site.push_image("app", "tag-1", &image(8)).await;
+        site.delete_tag("app", "tag-2").await.unwrap();
+        if settle_first {
+            site.settle().await;
+        }
+        // Somebody puts the links back, as a reader that was too slow would have seen them.
+        tree.tag("app", "tag-1", &image(1).manifest.digest);
+        tree.tag("app", "tag-2", &image(2).manifest.digest);
+
+        site.index().await;
+
+        expected.insert("tag-1".to_owned(), image(8).manifest.digest);
+        expected.remove("tag-2");
+        assert_eq!(
+            tags_of(&site).await,
+            expected,
+            "settled first: {settle_first}"
+        );
+    }
+}
