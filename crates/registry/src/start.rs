@@ -39,34 +39,18 @@ pub struct Options {
 }
 
 impl Options {
-    /// The usual registry over `root`, without faults.
-    pub fn new(root: PathBuf, settings: Settings) -> Self {
-        Self {
-            root,
-            database: None,
-            settings,
-            lock_wait: LOCK_WAIT,
-            faults: Arc::new(boxyard_blobs::NoFaults),
-            commit_faults: Arc::new(boxyard_meta::NoFaults),
-        }
-    }
-}
-
-impl Options {
     /// The defaults over the folder `root`, with nothing failing on purpose.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
             database: None,
             settings: Settings::default(),
-            lock_wait: Duration::from_secs(30),
+            lock_wait: LOCK_WAIT,
             faults: Arc::new(boxyard_blobs::NoFaults),
             commit_faults: Arc::new(boxyard_meta::NoFaults),
         }
     }
-}
 
-impl Options {
     /// Where the database is.
     pub(crate) fn database_path(&self) -> PathBuf {
         let beside = || self.root.join("boxyard.db");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxyard_auth::Gate;
-use boxyard_registry::{Internal, Options, Registry, Settings, StartError};
+use boxyard_registry::{Internal, Options, Registry, StartError};
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::Idleness;
@@ -44,13 +44,10 @@ pub enum ServerError {
 
 /// What the registry itself is opened with.
 pub fn registry_options(config: &Config) -> Options {
-    let settings = Settings {
-        delete: config.storage.delete,
-        sparse: config.storage.sparse,
-        ..Settings::default()
-    };
-    let mut options = Options::new(config.storage.root.clone(), settings);
+    let mut options = Options::at(&config.storage.root);
     options.database.clone_from(&config.storage.database);
+    options.settings.delete = config.storage.delete;
+    options.settings.sparse = config.storage.sparse;
     options
 }
 
