@@ -1,11 +1,13 @@
 //! The life of a server: open, listen, serve, stop.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use boxyard_auth::Gate;
 use boxyard_registry::{Internal, Options, Registry, StartError};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::Idleness;
@@ -17,6 +19,8 @@ use crate::log::Logs;
 
 /// How long a new connection may take to send its first request.
 const BEFORE_FIRST: Duration = Duration::from_secs(30);
+/// How long opening the folder may take before somebody wonders.
+const SOON: Duration = Duration::from_secs(2);
 /// How long a client may take nothing of what it has asked for.
 const STALLED: Duration = Duration::from_mins(10);
 
@@ -57,7 +61,7 @@ impl Server {
         say(config);
         let options = registry_options(config);
         let manifest_bytes = options.settings.manifest_bytes;
-        let registry = Registry::open(options).await?;
+        let registry = open(options).await?;
         let bound = match listen::bind(&config.http.address).await {
             Ok(bound) => bound,
             Err(error) => {
@@ -106,6 +110,16 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Opens the registry, and says so when that takes long.
+async fn open(options: Options) -> Result<Arc<Registry>, StartError> {
+    let mut opening = pin!(Registry::open(options));
+    if let Ok(opened) = timeout(SOON, opening.as_mut()).await {
+        return opened;
+    }
+    tracing::warn!("the folder is not open yet: another process may still have it");
+    opening.await
 }
 
 fn limits(config: &Config) -> ConnectionLimits {

@@ -65,7 +65,7 @@ fn unknown(name: &str) -> String {
         .map(|key| format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "_")))
         .map(|known| (strsim::osa_distance(&known, name), known))
         .min()
-        .filter(|(distance, _)| *distance <= 3);
+        .filter(|(distance, _)| *distance <= 2);
     match near {
         Some((_, known)) => {
             format!("the variable `{name}` means nothing here: did you mean `{known}`?")

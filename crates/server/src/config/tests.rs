@@ -192,3 +192,12 @@ fn a_file_that_is_not_there_is_named() {
 
     assert!(error.to_string().contains("/no/such/config.yml"));
 }
+
+#[test]
+fn the_documentation_has_every_key() {
+    let text = include_str!("../../../../docs/CONFIGURATION.md");
+
+    for key in keys::KEYS {
+        assert!(text.contains(&format!("`{}`", key.path)), "{}", key.path);
+    }
+}
