@@ -12,5 +12,7 @@ pub(crate) fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
         let name = name.into_string().ok()?;
         Some((name, value.into_string().ok()?))
     });
+    // A variable that is set to nothing names no file.
+    let path = path.filter(|path| !path.as_os_str().is_empty());
     Config::load(path, variables)
 }

@@ -1,6 +1,6 @@
 //! The three lines that push a first image.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 
 use boxyard_server::Config;
@@ -13,7 +13,12 @@ pub(crate) fn is_new(config: &Config) -> bool {
 /// Says how to push, to a person who looks or who starts for the first time.
 pub(crate) fn greet(config: &Config, address: SocketAddr, is_new: bool) {
     if is_new || std::io::stdout().is_terminal() {
-        println!("{}", lines(config.http.host.as_deref(), address));
+        // Whoever has closed the output does not want to know.
+        let _ = writeln!(
+            std::io::stdout(),
+            "{}",
+            lines(config.http.host.as_deref(), address)
+        );
     }
 }
 
