@@ -56,11 +56,11 @@ fn make(work: &Path) -> PathBuf {
             "layers": [{ "mediaType": media_type::OCI_LAYER, "digest": digest, "size": size }],
         }),
     );
-    let name = "docker.io/library/big:latest";
+    let name = "big:latest";
     let layout = Layout::write(&work.join("big"), &manifest, [&config].into_iter(), name);
     let path = layout_path(&digest);
     fs::rename(layer, layout.folder().join(&path)).expect("move the large layer");
-    layout.name_for_docker(&config.digest, &[path], "big:latest");
+    layout.name_for_docker(&config.digest, &[path], name);
     layout.archive()
 }
 

@@ -7,7 +7,7 @@ use boxyard_testkit::Image;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Layout, Network, Sandbox, Tool, tools};
+use crate::{BUILD, Layout, Network, Sandbox, Tool, checkout, tools};
 
 /// An engine with folders of its own, and its client.
 #[derive(Debug)]
@@ -89,9 +89,17 @@ impl Docker {
         &mut self.sandbox
     }
 
-    /// Where the engine listens, for clients outside of the sandbox.
-    pub fn host(&self) -> String {
-        format!("unix://{}/docker.sock", self.sandbox.home().display())
+    /// Builds our image and loads it under a name, as people do.
+    #[track_caller]
+    pub fn load_our_image(&self, name: &str) {
+        let home = self.sandbox.home();
+        let host = format!("unix://{}/docker.sock", home.display());
+        Tool::new(home, "scripts/image")
+            .within(checkout())
+            .with_compilers()
+            .env("DOCKER_HOST", &host)
+            .limit(BUILD)
+            .run(name);
     }
 
     /// Loads an image under a name, which has a tag.

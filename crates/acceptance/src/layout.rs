@@ -42,7 +42,7 @@ impl Layout {
         let tag = name.rsplit(':').next().unwrap_or_default();
         let mut descriptor = manifest.descriptor();
         descriptor["annotations"] = json!({
-            "io.containerd.image.name": name,
+            "io.containerd.image.name": full_name(name),
             "org.opencontainers.image.ref.name": tag,
         });
         let index = json!({
@@ -94,6 +94,15 @@ impl Layout {
 
     fn put(&self, path: &str, bytes: &[u8]) {
         fs::write(self.folder.join(path), bytes).expect("write into the layout");
+    }
+}
+
+/// The name as containerd keeps it.
+fn full_name(name: &str) -> String {
+    if name.contains('/') {
+        name.to_owned()
+    } else {
+        format!("docker.io/library/{name}")
     }
 }
 

@@ -28,6 +28,7 @@ pub use sandbox::{Network, Sandbox};
 pub use tool::Tool;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use boxyard_testkit::{Image, Index, Tar};
 
@@ -44,6 +45,9 @@ pub fn platforms() -> Index {
     };
     Index::of(PLATFORMS.map(image).into())
 }
+
+/// How long it may take to build what is tested.
+pub const BUILD: Duration = Duration::from_mins(30);
 
 /// The checkout that is tested.
 pub fn checkout() -> &'static Path {

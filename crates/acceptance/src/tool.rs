@@ -3,21 +3,21 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
-/// How many seconds a program may take before it counts as hung.
-const LIMIT: &str = "300";
+/// How long a program may take before it counts as hung.
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// Variables that would lead a client away from what the test says.
-const MISLEADING: [&str; 8] = [
+const MISLEADING: [&str; 7] = [
     "AWS_CA_BUNDLE",
     "BUILDAH_ISOLATION",
     "CONTAINERD_ADDRESS",
     "DOCKER_CONFIG",
     "DOCKER_CONTEXT",
     "DOCKER_HOST",
-    "REGISTRY_AUTH_FILE",
     "XDG_RUNTIME_DIR",
 ];
 
@@ -29,6 +29,7 @@ pub struct Tool {
     words: Vec<String>,
     environment: Vec<(String, String)>,
     folder: PathBuf,
+    limit: Duration,
 }
 
 impl Tool {
@@ -40,6 +41,7 @@ impl Tool {
             words: split(words),
             environment: Vec::new(),
             folder: home.to_owned(),
+            limit: LIMIT,
         }
         .env("HOME", &home.display().to_string())
         .env("TMPDIR", &home.display().to_string())
@@ -59,6 +61,20 @@ impl Tool {
     pub fn within(mut self, folder: &Path) -> Self {
         folder.clone_into(&mut self.folder);
         self
+    }
+
+    /// The same for what may take longer than usual.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The same with the home of who runs the tests, for the compilers in it.
+    #[must_use]
+    pub fn with_compilers(self) -> Self {
+        let home = std::env::var("HOME").expect("the environment has a HOME");
+        self.env("HOME", &home)
     }
 
     /// The same with more words in front: a program that runs this one.
@@ -81,6 +97,15 @@ impl Tool {
         let output = self.output(words);
         assert!(output.status.success(), "{}", self.story(words, &output));
         text(&output.stdout)
+    }
+
+    /// Runs it and returns all that it says, errors as well; it must succeed.
+    #[track_caller]
+    pub fn run_aloud(&self, words: impl AsRef<str>) -> String {
+        let words = split(words.as_ref());
+        let output = self.output(&words);
+        assert!(output.status.success(), "{}", self.story(&words, &output));
+        text(&output.stdout) + &text(&output.stderr)
     }
 
     /// Runs it and returns the JSON that it says.
@@ -113,7 +138,9 @@ impl Tool {
 
     fn output(&self, words: &[impl AsRef<str>]) -> Output {
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", LIMIT]);
+        command
+            .arg("--kill-after=5")
+            .arg(self.limit.as_secs().to_string());
         self.prepare(&mut command, &self.words, words);
         command
             .stdin(Stdio::null())
@@ -122,8 +149,11 @@ impl Tool {
     }
 
     fn prepare(&self, command: &mut Command, own: &[String], words: &[impl AsRef<str>]) {
-        for name in MISLEADING {
-            command.env_remove(name);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("REGISTRY_") || MISLEADING.contains(&text.as_ref()) {
+                command.env_remove(name);
+            }
         }
         command
             .args(own)
