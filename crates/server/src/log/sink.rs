@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 /// How many lines may wait to be written.
-const WAITING: usize = 16_384;
+const WAITING: usize = 4_096;
 /// Bytes written in one go, where that many wait.
 const BATCH: usize = 64 << 10;
 

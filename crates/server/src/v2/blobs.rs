@@ -2,6 +2,8 @@
 
 use boxyard_auth::{Delete, Permit, Pull};
 use boxyard_oci::{Digest, ErrorCode, RangeRequest, parse_range};
+use boxyard_registry::ReadError;
+use futures_util::TryStreamExt;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -9,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use super::headers::{CONTENT_DIGEST, IMMUTABLE};
 use crate::app::App;
 use crate::conditional::{allows_range, etag, is_held};
-use crate::error::ApiError;
+use crate::error::{ApiError, chain};
 use crate::response::{Answer, ResponseBody};
 
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -51,8 +53,20 @@ pub(super) async fn get(
     }
     let length = end - start;
     Ok(answer.sized(&request.method, length, || {
-        ResponseBody::pieces(blob.read(start, end), length)
+        let pieces = blob.read(start, end).inspect_err(note);
+        ResponseBody::pieces(pieces, length)
     }))
+}
+
+/// Says why an answer ends early; that its status is out already leaves no other way.
+fn note(error: &ReadError) {
+    match error {
+        // The registry has said so, and made a finding of it.
+        ReadError::CutShort { .. } => {}
+        ReadError::Folder { .. } => {
+            tracing::error!(error = %chain(error), "a blob could not be read to its end");
+        }
+    }
 }
 
 fn described(status: StatusCode, digest: &Digest) -> Answer {
