@@ -52,19 +52,20 @@ impl Sandbox {
     /// Makes an empty sandbox with a folder of its own.
     pub fn new(network: Network) -> Self {
         let home = TempDir::with_prefix("boxyard-").expect("make a folder for the sandbox");
-        let mut command = Command::new("bash");
-        command
+        let mut holder = Command::new("bash")
             .args(["-c", include_str!("sandbox.sh"), "sandbox"])
             .arg(name_of(home.path()))
             .arg(home.path())
+            .arg(match network {
+                Network::Machine => "machine",
+                Network::Private => "private",
+            })
             // The signal by which somebody stops the test goes past it, so that it can clean up.
             .process_group(0)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        if network == Network::Private {
-            command.arg("--net");
-        }
-        let mut holder = command.spawn().expect("run bash");
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("run bash");
         let said = holder.stdout.take().expect("its output is a pipe");
         let mut pid = String::new();
         BufReader::new(said)

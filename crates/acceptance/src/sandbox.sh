@@ -1,6 +1,6 @@
 # A sandbox: namespaces in which daemons and clients run, and that take all of it with them when they end.
 #
-# Usage: bash -c SCRIPT sandbox CGROUP FOLDER [UNSHARE-OPTION…]
+# Usage: bash -c SCRIPT sandbox CGROUP FOLDER machine|private
 #
 # It prints the number of its first process, holds until its input ends, which the end of the test process is as
 # well, and then removes the control groups and the folder.
@@ -11,7 +11,8 @@ inside() {
     # This /proc is still the machine's, so it knows the number that others see.
     read -r pid _ </proc/self/stat
     mount -t proc proc /proc
-    ip link set lo up
+    # A network of its own begins with its loopback interface down.
+    if [[ $network == private ]]; then ip link set lo up; fi
     for folder in /run /dev/shm /var/lib; do
         mount -t tmpfs tmpfs "$folder"
     done
@@ -20,11 +21,14 @@ inside() {
     echo "$pid"
     read -r _ || true
 }
-export -f inside
 
 cgroup=$1
 folder=$2
-shift 2
-unshare --mount --pid --fork "$@" bash -c inside
+network=$3
+options=(--mount --pid --fork)
+if [[ $network == private ]]; then options+=(--net); fi
+export -f inside
+export network
+unshare "${options[@]}" bash -c inside
 find /sys/fs/cgroup -depth -type d -path "*/$cgroup*" -exec rmdir {} +
 rm -rf -- "$folder"

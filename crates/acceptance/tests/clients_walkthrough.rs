@@ -44,10 +44,9 @@ fn images_outlive_the_container_on_a_volume_and_only_there() {
 
     restart_registry(&docker, &with_volume);
     push_first_image(&docker);
-    assert!(
-        data.join("docker/registry/v2/repositories/hello-world")
-            .is_dir()
-    );
+    let repository = data.join("docker/registry/v2/repositories/hello-world");
+    let tag = repository.join("_manifests/tags/latest/current/link");
+    eventually("the tag in the folder", || tag.exists().then_some(()));
     docker.run(format!("image rm hello-world {NAME}"));
     restart_registry(&docker, &with_volume);
 
