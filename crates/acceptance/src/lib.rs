@@ -4,6 +4,8 @@
 //!   it needs root.
 //! - [`Tool`] is a program that a test calls, with the options and the environment of every call.
 //! - [`Docker`], [`Containerd`] and [`Podman`] are engines, each with folders of its own.
+//! - [`go_program`] builds a client from the sources beside this crate's.
+//! - [`Victim`] is a server that a test attacks, and knows what must be as before afterwards.
 //! - [`Layout`] is an image on disk as clients read it, and [`big_image`] one with a layer of more than a gigabyte.
 
 #![expect(
@@ -14,18 +16,22 @@
 mod big;
 mod containerd;
 mod docker;
+mod go;
 mod layout;
 mod podman;
 mod sandbox;
 mod tool;
+mod victim;
 
 pub use big::{BIG_LAYER, big_image};
 pub use containerd::Containerd;
 pub use docker::Docker;
+pub use go::go_program;
 pub use layout::Layout;
 pub use podman::Podman;
 pub use sandbox::{Network, Sandbox};
 pub use tool::Tool;
+pub use victim::{Victim, expect_refusal, is_refusal, nowhere};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
