@@ -1,0 +1,3 @@
+module boxyard.example/early
+
+go 1.24
