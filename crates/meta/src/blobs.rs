@@ -208,6 +208,12 @@ impl Meta {
             };
             let to = repositories::ensure(tx, &to)?;
             hold(tx, &to, &digest, held.name, held.target)?;
+            if held.name != held.target {
+                // Distribution serves an alias only beside its target.
+                let target = digests::digest(tx, held.target)?;
+                let target = target.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                hold(tx, &to, &target, held.target, held.target)?;
+            }
             Ok(Some(size))
         })
         .await

@@ -181,6 +181,20 @@ async fn an_alias_is_served_as_its_target_and_projected_as_a_link_to_it() {
 }
 
 #[tokio::test]
+async fn a_mounted_alias_comes_with_its_target() {
+    let db = Database::new();
+    let (blob, alias) = (db.blob("a", "content").await, long_digest("content"));
+    assert!(db.meta.alias_blob(&repo("a"), &alias, &blob).await.unwrap());
+
+    let (from, to) = (repo("a"), repo("b"));
+    let mounted = db.meta.mount_blob(&from, &to, &alias).await.unwrap();
+
+    assert_eq!(mounted, Some(7));
+    assert!(db.holds("b", &alias).await);
+    assert!(db.holds("b", &blob).await);
+}
+
+#[tokio::test]
 async fn an_alias_of_what_is_not_there_is_refused() {
     let db = Database::new();
     let alias = long_digest("content");
