@@ -50,9 +50,16 @@ impl Registry {
     ///
     /// The row is asked first: a file without a row may not have been synced yet.
     /// Who asks has claimed the blob, so that the answer stays true until it is recorded.
+    /// Who asks also has the bytes and stores them now if they are not, so that is no finding: another registry may have collected them.
     pub(crate) async fn is_stored(&self, claim: &Claim<'_>, size: u64) -> Result<bool, Internal> {
-        let row = self.claimed_good(claim).await?;
-        Ok(row.is_some_and(|row| row.size == size))
+        let digest = claim.digest();
+        let row = self.meta.blob_anywhere(digest).await;
+        match row.during("look up a blob")? {
+            Some(row) if row.state == BlobState::Present && row.size == size => {
+                Ok(self.misfit(digest, &row).await?.is_none())
+            }
+            _ => Ok(false),
+        }
     }
 
     /// The row of `digest` if its bytes are there.

@@ -41,9 +41,6 @@ impl Registry {
         limit: usize,
     ) -> Result<Listing<Tag>, PullError> {
         let repo = permit.repo();
-        if !self.is_listed(repo).await? {
-            return Err(PullError::NameUnknown);
-        }
         let asked = limit.saturating_add(1);
         let items = if self.known.covers(repo) {
             let page = self.meta.tags(repo, after, asked).await;
@@ -51,6 +48,9 @@ impl Registry {
         } else {
             self.tags_with_tree(repo, after, asked).await?
         };
+        if items.is_empty() && !self.is_listed(repo).await? {
+            return Err(PullError::NameUnknown);
+        }
         Ok(Listing::cut(items, limit))
     }
 
