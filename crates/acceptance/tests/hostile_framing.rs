@@ -470,6 +470,35 @@ fn pipelined_requests_are_answered_in_their_order() {
 }
 
 #[test]
+fn a_client_that_closes_its_side_after_its_request_is_answered() {
+    let victim = Victim::start();
+    let client = victim.client();
+    let push = format!(
+        "POST /v2/kept/image/blobs/uploads/?digest={}",
+        sha256("hello")
+    );
+    let pull = format!(
+        "GET /v2/kept/image/blobs/{}",
+        victim.image().layers[0].digest
+    );
+
+    for (line, rest, status) in [
+        ("GET /v2/_catalog", "\r\n", "200"),
+        (&push, "Content-Length: 5\r\n\r\nhello", "201"),
+        (&pull, "\r\n", "200"),
+        ("GET /v2/kept/image/manifests/absent", "\r\n", "404"),
+    ] {
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\n{rest}");
+        let said = attack(&client, request.as_bytes());
+        let said = String::from_utf8_lossy(&said);
+        assert!(
+            said.starts_with(&format!("HTTP/1.1 {status}")),
+            "{line}: {said}"
+        );
+    }
+}
+
+#[test]
 fn bytes_beyond_an_announced_length_are_no_part_of_the_body() {
     let victim = Victim::start();
     let client = victim.client();

@@ -236,6 +236,8 @@ fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
+        // Whoever has said all may close that side and still read.
+        .half_close(true)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_LINES);
     builder
