@@ -100,6 +100,7 @@ impl MetaError {
             Self::Commit(error) => match error.as_ref() {
                 CommitError::Sql(error) => Some(error),
                 CommitError::Undone(cause) => cause.engine(),
+                CommitError::Reopen(OpenError::Corrupt { source, .. }) => Some(source),
                 CommitError::Reopen(_) | CommitError::Fault(_) => None,
             },
             Self::Closed => None,

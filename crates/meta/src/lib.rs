@@ -10,6 +10,7 @@ mod checkpoints;
 mod clock;
 mod column;
 mod connection;
+mod damage;
 mod digests;
 mod error;
 mod faults;
@@ -57,9 +58,13 @@ pub use crate::{
 };
 use crate::{
     checkpoints::{Checkpoints, LogBounds},
+    damage::Damage,
     readers::Readers,
     writer::{Write, Writer},
 };
+
+/// What is appended to a database's path for the mark of one that was found damaged.
+pub const DAMAGE_MARK: &str = "-damaged";
 
 /// The registry's database. Clones share it.
 #[derive(Clone)]
@@ -69,6 +74,7 @@ pub struct Meta {
 
 struct Shared {
     path: PathBuf,
+    damage: Damage,
     writer: Writer,
     readers: Readers,
     checkpoints: Checkpoints,
@@ -88,6 +94,7 @@ impl Meta {
         faults: Arc<dyn CommitFaults>,
         bounds: LogBounds,
     ) -> Result<Self, OpenError> {
+        damage::refuse_marked(path)?;
         let mut checkpoints = None;
         let writer = Writer::start(path, faults, || {
             let started = Checkpoints::start(path, bounds)?;
@@ -95,10 +102,12 @@ impl Meta {
         })?;
         let checkpoints = checkpoints.expect("the writer starts only with its bell");
         let readers = Readers::new(path);
+        let damage = Damage::of(path);
         let path = path.to_owned();
         Ok(Self {
             shared: Arc::new(Shared {
                 path,
+                damage,
                 writer,
                 readers,
                 checkpoints,
@@ -130,7 +139,9 @@ impl Meta {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.shared.readers.read(read).await
+        let result = self.shared.readers.read(read).await;
+        self.shared.damage.look_at(&result);
+        result
     }
 
     async fn write<T, F>(&self, work: F) -> Result<T, MetaError>
@@ -138,7 +149,9 @@ impl Meta {
         T: Send + 'static,
         F: FnOnce(&Write<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.shared.writer.write(work).await
+        let result = self.shared.writer.write(work).await;
+        self.shared.damage.look_at(&result);
+        result
     }
 }
 

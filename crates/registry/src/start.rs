@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxyard_blobs::{Faults, Folder, LockError};
-use boxyard_meta::{CommitFaults, LastRun, Meta, OpenError, Phase};
+use boxyard_meta::{CommitFaults, DAMAGE_MARK, LastRun, Meta, OpenError, Phase};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -221,7 +221,7 @@ fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
         .map(|number| suffixed(path, &format!(".corrupt-{number}")))
         .find(|aside| !aside.exists())
         .expect("some number is free");
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", DAMAGE_MARK] {
         let from = suffixed(path, suffix);
         if from.exists() {
             std::fs::rename(&from, suffixed(&aside, suffix))?;

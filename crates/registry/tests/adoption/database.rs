@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use boxyard_registry::{Options, Registry};
+use boxyard_registry::{Options, PullError, Registry};
 use boxyard_testkit::{Image, Index};
 
 use crate::gates::Crash;
@@ -103,6 +103,34 @@ async fn a_damaged_database_is_moved_aside_and_rebuilt() {
             .join(format!("boxyard.db.corrupt-{}", number + 1));
         assert_eq!(fs::read(aside).unwrap(), *damaged);
     }
+}
+
+#[tokio::test]
+async fn damage_deep_in_the_database_is_met_once_and_rebuilt_at_the_next_start() {
+    let tree = filled().await;
+    let site = Site::open(&tree).await;
+    let before = site.served().await;
+    site.stop().await;
+    let mut bytes = fs::read(database(&tree)).unwrap();
+    for page in bytes.chunks_mut(4096).skip(1) {
+        if page.windows(13).any(|text| text == b"schemaVersion") {
+            page.fill(0xAA);
+        }
+    }
+    fs::write(database(&tree), bytes).unwrap();
+
+    let site = Site::open(&tree).await;
+    let met = site.manifest("app-1", "v1").await;
+    assert!(matches!(met, Err(PullError::Internal(_))), "{met:?}");
+    site.stop().await;
+
+    let site = Site::open(&tree).await;
+    assert_eq!(site.served().await, before);
+    site.index().await;
+    assert_eq!(site.served().await, before);
+    site.stop().await;
+    let site = Site::open(&tree).await;
+    assert_eq!(site.served().await, before);
 }
 
 #[tokio::test]
