@@ -75,6 +75,16 @@ impl Meta {
         .await
     }
 
+    /// Notes that everything the tree says was taken in during the run that goes on, so that
+    /// every repository is complete, also one that is yet to come.
+    pub async fn mark_all_complete(&self) -> Result<(), MetaError> {
+        self.write(|tx| {
+            tx.change("UPDATE run SET all_complete = 1 WHERE id = 1", [])?;
+            tx.change("DELETE FROM touched", []).map(drop)
+        })
+        .await
+    }
+
     /// Whether everything the tree says of `repo` was taken in during the run `run`.
     pub async fn is_complete(&self, repo: &RepoName, run: u64) -> Result<bool, MetaError> {
         let repo = repo.clone();
@@ -108,7 +118,8 @@ impl Repository {
 
 pub(crate) fn find(db: &Connection, name: &RepoName) -> rusqlite::Result<Option<Repository>> {
     let sql = "SELECT id, listed,
-                   COALESCE(complete_run = (SELECT generation FROM run WHERE id = 1), 0)
+                   (SELECT CASE WHEN all_complete = 1 OR generation = complete_run
+                           THEN 1 ELSE 0 END FROM run WHERE id = 1)
                FROM repositories WHERE name = $1";
     db.one(sql, [name.as_str()], Repository::read)
 }
@@ -122,10 +133,12 @@ pub(crate) fn ensure(tx: &Write<'_>, name: &RepoName) -> rusqlite::Result<Reposi
         "INSERT INTO repositories (name) VALUES ($1)",
         [name.as_str()],
     )?;
+    let sql = "SELECT all_complete FROM run WHERE id = 1";
+    let complete = tx.one(sql, [], |row| row.get(0))?;
     Ok(Repository {
         id,
         listed: false,
-        complete: false,
+        complete: complete.unwrap_or(false),
     })
 }
 

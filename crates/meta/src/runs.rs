@@ -67,7 +67,8 @@ impl Meta {
             // Another program may have changed the tree since, so the tree may be right again.
             tx.change("DELETE FROM touched", [])?;
             let next = last.generation.max(generation) + 1;
-            let begin = "UPDATE run SET generation = $1, running = $2 WHERE id = 1";
+            let begin = "UPDATE run SET generation = $1, running = $2, all_complete = 0
+                         WHERE id = 1";
             tx.change(begin, (column::integer(next), Phase::Begun.stored()))?;
             Ok(Run {
                 generation: next,

@@ -106,6 +106,8 @@ impl Registry {
             }
         }
         if progress.failed == 0 {
+            let marked = self.meta.mark_all_complete().await;
+            marked.during("record the folder as read")?;
             self.known.add_all();
             // What was deleted meanwhile could not go before.
             self.projector.wake();

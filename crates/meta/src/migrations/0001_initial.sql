@@ -1,10 +1,12 @@
 -- Which run of the server this is; one row.
+-- `all_complete`: everything the tree says of any repository was taken in during this run.
 CREATE TABLE run (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     generation INTEGER NOT NULL,
-    running INTEGER NOT NULL
+    running INTEGER NOT NULL,
+    all_complete INTEGER NOT NULL
 ) STRICT;
-INSERT INTO run (id, generation, running) VALUES (1, 0, 0);
+INSERT INTO run (id, generation, running, all_complete) VALUES (1, 0, 0, 0);
 
 -- `listed`: it has a manifest or a tag, so the catalog shows it.
 -- `complete_run`: the generation in which everything the tree says of it was taken in.

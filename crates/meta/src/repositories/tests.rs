@@ -86,3 +86,27 @@ async fn a_refused_manifest_makes_no_repository() {
     assert!(!db.meta.repository_exists(&repo("a")).await.unwrap());
     assert!(db.meta.every_repository(None, 10).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn once_all_are_complete_nobody_remembers_what_clients_change() {
+    let db = Database::new();
+    let doubted = async |name: &str| {
+        let states = db.meta.tag_states(&repo(name), &[tag("latest")]).await;
+        states.unwrap()[0].1
+    };
+    db.meta.begin_run().await.unwrap();
+    db.image("a", "one", &["latest"]).await;
+    db.settle().await;
+    assert!(doubted("a").await);
+
+    db.meta.mark_all_complete().await.unwrap();
+    db.image("new", "one", &["latest"]).await;
+    db.settle().await;
+
+    assert!(!doubted("a").await);
+    assert!(!doubted("new").await);
+    db.meta.begin_run().await.unwrap();
+    db.image("newer", "one", &["latest"]).await;
+    db.settle().await;
+    assert!(doubted("newer").await, "the next run has to compare again");
+}

@@ -1,9 +1,13 @@
 //! A folder of another registry is served in place, whether or not it was compared before.
 
+use std::sync::Arc;
+
 use boxyard_oci::media_type;
+use boxyard_registry::{Options, Registry};
 use boxyard_testkit::{Blob, Image, Index};
 use serde_json::json;
 
+use crate::gates::Crash;
 use crate::site::{Site, at_all_times};
 use crate::tree::{Tree, data, layer_link, tag_folder};
 
@@ -130,6 +134,39 @@ async fn a_fallback_tag_of_an_older_client_is_merged_into_the_referrers() {
         assert_eq!(site.referrers("oci", &subject.digest).await, both);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_comparison_that_dies_at_any_step_is_taken_up_by_the_next_start() {
+    let tree = every_type();
+    let site = Site::open(&tree).await;
+    site.index().await;
+    let whole = site.served().await;
+    site.stop().await;
+    for steps in 0.. {
+        tree.lose_database();
+        let crash = Crash::after(steps);
+        let mut options = Options::at(tree.root());
+        options.faults = Arc::<Crash>::clone(&crash);
+        options.commit_faults = Arc::<Crash>::clone(&crash);
+        let finished = match Registry::open(options).await {
+            Ok(registry) => registry
+                .adopt(|_| {})
+                .await
+                .is_ok_and(|done| done.failed == 0),
+            Err(_) => false,
+        };
+
+        let site = Site::open(&tree).await;
+        assert_eq!(site.served().await, whole, "after {steps} steps");
+        site.index().await;
+        assert_eq!(site.served().await, whole, "after {steps} steps, compared");
+        site.stop().await;
+        if finished {
+            assert!(steps > 15, "a comparison has {steps} steps");
+            break;
+        }
+    }
 }
 
 #[tokio::test]
