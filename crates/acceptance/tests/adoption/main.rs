@@ -7,6 +7,7 @@ mod back;
 mod content;
 mod crash;
 mod peer;
+mod quirks;
 mod served;
 mod taken;
 mod turns;
