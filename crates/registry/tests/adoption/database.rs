@@ -7,7 +7,7 @@ use std::sync::Arc;
 use boxyard_registry::{Options, PullError, Registry};
 use boxyard_testkit::{Image, Index};
 
-use crate::gates::Crash;
+use crate::crash::Crash;
 use crate::site::Site;
 use crate::tree::Tree;
 

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod crash;
 mod database;
 mod deletes;
-mod gates;
 mod listings;
 mod quirks;
 mod races;

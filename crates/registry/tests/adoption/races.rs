@@ -1,14 +1,11 @@
 //! Clients change a repository while it is being compared with its folder.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use boxyard_registry::Options;
 use boxyard_testkit::{Image, Noise};
 
-use crate::gates::CommitGate;
 use crate::site::Site;
-use crate::tree::Tree;
+use crate::tree::{Tree, current_link};
 
 /// A small image; few of them, so that clients push and delete the same ones.
 fn image(number: u64) -> Image {
@@ -126,69 +123,72 @@ async fn a_manifest_deleted_during_the_comparison_stays_deleted() {
     }
 }
 
-/// A registry whose commits wait at a gate.
-async fn gated(tree: &Tree) -> (Site, Arc<CommitGate>) {
-    let gate = Arc::new(CommitGate::default());
-    let mut options = Options::at(tree.root());
-    options.commit_faults = Arc::<CommitGate>::clone(&gate);
-    (Site::open_with(options).await, gate)
+/// Tags whose links are unreadable, each of which is a finding and costs the comparison a commit.
+///
+/// They are reported after the tree was read and before it is taken in, so there is time for clients in between.
+const GARBLED: usize = 400;
+
+/// A repository whose comparison is slow between reading the tree and taking it in.
+fn slow_repository() -> (Tree, Tags) {
+    let (tree, tags) = repository(5);
+    for number in 0..GARBLED {
+        tree.plant(&current_link("app", &format!("torn-{number}")), "");
+    }
+    (tree, tags)
 }
 
-/// Runs a client's change whose commit waits while the comparison reads the folder as it was before.
-async fn overtake<T>(site: &Site, gate: &CommitGate, change: impl Future<Output = T>) -> T {
-    gate.close();
-    let comparison = async {
-        while !gate.has_commit() {
+/// Runs `change` after the comparison has read all tags and before it takes them in.
+async fn in_between(site: &Site, change: impl Future<Output = ()>) {
+    let change = async {
+        while site.findings().await.is_empty() {
             tokio::task::yield_now().await;
         }
-        let (indexed, ()) = tokio::join!(site.registry.adopt(|_| {}), async {
-            // Everything that can be read without a commit has been read after so many turns.
-            for _ in 0..1000 {
-                tokio::task::yield_now().await;
-            }
-            gate.open();
-        });
-        indexed.unwrap();
+        change.await;
+        let reported = site.findings().await.len();
+        assert!(reported < GARBLED, "the comparison was faster");
     };
-    let (changed, ()) = tokio::join!(change, comparison);
-    changed
+    tokio::join!(site.index(), change);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_delete_overtakes_a_comparison_that_has_read_the_tag() {
-    let (tree, mut expected) = repository(5);
-    let (site, gate) = gated(&tree).await;
-    // The row is there, so that the delete is the only commit.
-    assert!(site.resolve("app", "tag-1").await.is_some());
-
-    overtake(&site, &gate, site.delete_tag("app", "tag-1"))
-        .await
-        .unwrap();
-
-    expected.remove("tag-1");
-    assert_eq!(tags_of(&site).await, expected);
-    site.settle().await;
-    assert_eq!(tags_of(&site).await, expected);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_push_overtakes_a_comparison_that_has_read_the_tag() {
-    let (tree, mut expected) = repository(5);
-    let (site, gate) = gated(&tree).await;
+async fn a_push_between_reading_and_taking_in_is_not_undone() {
+    let (tree, mut expected) = slow_repository();
+    let site = Site::open(&tree).await;
     let pushed = image(7);
     site.push_image("app", "other", &pushed).await;
-    for tag in ["tag-1", "tag-2"] {
-        assert!(site.resolve("app", tag).await.is_some());
-    }
+    site.settle().await;
 
-    let push = site.push_manifest("app", "tag-1", &pushed.manifest);
-    overtake(&site, &gate, push).await.unwrap();
+    in_between(&site, async {
+        for tag in ["tag-1", "new"] {
+            let moved = site.push_manifest("app", tag, &pushed.manifest).await;
+            moved.unwrap();
+        }
+        site.settle().await;
+    })
+    .await;
 
-    for tag in ["tag-1", "other"] {
+    for tag in ["tag-1", "new", "other"] {
         expected.insert(tag.to_owned(), pushed.manifest.digest.clone());
     }
     assert_eq!(tags_of(&site).await, expected);
-    site.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_delete_between_reading_and_taking_in_is_not_undone() {
+    let (tree, mut expected) = slow_repository();
+    let site = Site::open(&tree).await;
+
+    in_between(&site, async {
+        site.delete_tag("app", "tag-1").await.unwrap();
+        site.settle().await;
+    })
+    .await;
+
+    expected.remove("tag-1");
+    assert_eq!(tags_of(&site).await, expected);
+    site.stop().await;
+    let site = Site::open(&tree).await;
+    site.index().await;
     assert_eq!(tags_of(&site).await, expected);
 }
 

@@ -7,7 +7,7 @@ use boxyard_registry::{Options, Registry};
 use boxyard_testkit::{Blob, Image, Index};
 use serde_json::json;
 
-use crate::gates::Crash;
+use crate::crash::Crash;
 use crate::site::{Site, at_all_times};
 use crate::tree::{Tree, data, layer_link, tag_folder};
 
