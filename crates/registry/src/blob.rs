@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use crate::error::{During, Internal, blocking, on_disk};
+use crate::suspects::Reporter;
 
 /// Bytes read at once; one such piece is in memory for each pull.
 const PIECE: u64 = 256 << 10;
@@ -45,7 +46,12 @@ pub struct Blob {
 
 #[derive(Clone, Debug)]
 enum Content {
-    File(Arc<File>),
+    File {
+        file: Arc<File>,
+        /// The name of the file.
+        target: Digest,
+        reporter: Reporter,
+    },
     Bytes(Bytes),
 }
 
@@ -61,6 +67,7 @@ impl Blob {
     /// Opens the file of `target`, or none if it is not there with this size.
     pub(crate) async fn open(
         folder: &Folder,
+        reporter: Reporter,
         digest: Digest,
         target: Digest,
         size: u64,
@@ -75,7 +82,11 @@ impl Blob {
         Ok(file.map(|file| Self {
             digest,
             size,
-            content: Content::File(Arc::new(file)),
+            content: Content::File {
+                file: Arc::new(file),
+                target,
+                reporter,
+            },
         }))
     }
 
@@ -107,12 +118,16 @@ impl Blob {
 
     async fn piece(&self, at: u64, length: u64) -> Result<Bytes, ReadError> {
         let length = usize::try_from(length).expect("a piece is smaller than the address space");
-        let file = match &self.content {
+        let (file, target, reporter) = match &self.content {
             Content::Bytes(bytes) => {
                 let at = usize::try_from(at).expect("bytes in memory are addressable");
                 return Ok(bytes.slice(at..at + length));
             }
-            Content::File(file) => Arc::clone(file),
+            Content::File {
+                file,
+                target,
+                reporter,
+            } => (Arc::clone(file), *target, reporter.clone()),
         };
         let digest = self.digest;
         blocking(move || {
@@ -120,7 +135,7 @@ impl Blob {
             match file.read_exact_at(&mut buffer, at) {
                 Ok(()) => Ok(Bytes::from(buffer)),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    tracing::error!(blob.digest = %digest, "blob was cut short under a running pull");
+                    reporter.cut_short(target);
                     Err(ReadError::CutShort { digest })
                 }
                 Err(source) => Err(ReadError::Folder { digest, source }),

@@ -26,6 +26,7 @@ mod sessions;
 mod settings;
 mod space;
 mod start;
+mod suspects;
 mod tree;
 mod uploads;
 
@@ -61,6 +62,7 @@ pub struct Registry {
     settings: Settings,
     sessions: sessions::Sessions,
     claims: claims::Claims,
+    suspects: suspects::Suspects,
     known: tree::Known,
     turns: indexer::Turns,
     projector: projector::Handle,

@@ -88,10 +88,11 @@ impl Registry {
         target: &Digest,
         row: BlobRow,
     ) -> Result<Option<Blob>, Internal> {
-        match row.bytes {
-            Some(bytes) => Ok(Some(Blob::of_bytes(*digest, bytes))),
-            None => Blob::open(&self.folder, *digest, *target, row.size).await,
+        if let Some(bytes) = row.bytes {
+            return Ok(Some(Blob::of_bytes(*digest, bytes)));
         }
+        let reporter = self.suspects.reporter();
+        Blob::open(&self.folder, reporter, *digest, *target, row.size).await
     }
 
     /// The size in bytes of the blob under `digest`.

@@ -16,6 +16,7 @@ use crate::indexer::Turns;
 use crate::projector::Handle;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::suspects::Suspects;
 use crate::tree::Known;
 
 /// How long to wait for another process that has the folder, unless said otherwise: an orderly stop and start overlap.
@@ -124,6 +125,7 @@ impl Registry {
     pub fn work(self: &Arc<Self>) {
         self.background.spawn(Arc::clone(self).project());
         self.background.spawn(Arc::clone(self).index());
+        self.background.spawn(Arc::clone(self).judge_suspects());
     }
 
     /// Waits for running changes, lets the tree catch up, and closes the database.
@@ -190,6 +192,7 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         settings: options.settings,
         sessions: Sessions::default(),
         claims: Claims::default(),
+        suspects: Suspects::default(),
         known: Known::default(),
         turns: Turns::default(),
         projector: Handle::new(),
