@@ -1,12 +1,13 @@
 //! What these tables say of many owners at once, for those who compare them with the tree.
 
-use boxyard_oci::{Digest, RepoName, Tag};
+use boxyard_oci::{Digest, EdgeKind, RepoName, Tag};
 use rusqlite::Connection;
 
 use crate::{
     Meta, MetaError, blobs, manifests,
     projections::{Doubts, Key},
     repositories::{self, Repository},
+    statements::Statements,
     tags,
 };
 
@@ -45,6 +46,31 @@ impl Meta {
     ) -> Result<Vec<(Option<u64>, bool)>, MetaError> {
         let digests = digests.to_vec();
         self.states(repo, digests, Key::layer, layer_size).await
+    }
+
+    /// Those of `digests` that a manifest of `repo` needs.
+    pub async fn named_blobs(
+        &self,
+        repo: &RepoName,
+        digests: &[Digest],
+    ) -> Result<Vec<Digest>, MetaError> {
+        let (repo, digests) = (repo.clone(), digests.to_vec());
+        self.read(move |db| {
+            let sql = "SELECT 1 FROM edges
+                       WHERE blob_id = (SELECT id FROM blobs WHERE digest = $1)
+                       AND repository_id = (SELECT id FROM repositories WHERE name = $2)
+                       AND kind <> $3 LIMIT 1";
+            let subject = EdgeKind::Subject.as_u8();
+            let mut named = Vec::new();
+            for digest in digests {
+                let params = (digest.to_bytes(), repo.as_str(), subject);
+                if db.one(sql, params, |_| Ok(()))?.is_some() {
+                    named.push(digest);
+                }
+            }
+            Ok(named)
+        })
+        .await
     }
 
     async fn states<Name, State>(

@@ -172,8 +172,9 @@ impl Registry {
         repo: &RepoName,
         progress: &mut IndexProgress,
     ) -> Result<(), Internal> {
-        let layers = self.index_layers(repo).await?;
+        let (layers, loose) = self.index_layers(repo).await?;
         let manifests = self.index_manifests(repo).await?;
+        self.report_missing(repo, &loose).await?;
         let tags = self.index_tags(repo).await?;
         progress.layers += layers;
         progress.manifests += manifests;
@@ -212,12 +213,13 @@ impl Registry {
         }
     }
 
-    async fn index_layers(&self, repo: &RepoName) -> Result<u64, Internal> {
+    /// Answers how many links there are, and those of them that lead to nothing.
+    async fn index_layers(&self, repo: &RepoName) -> Result<(u64, Vec<Digest>), Internal> {
         let (folder, name) = (self.folder.clone(), repo.clone());
-        let in_tree = on_disk(move || folder.layers(&name))
+        let mut in_tree = on_disk(move || folder.layers(&name))
             .await
             .during("list layer links")?;
-        let mut names: BTreeSet<Digest> = in_tree.into_iter().collect();
+        let mut names: BTreeSet<Digest> = in_tree.iter().copied().collect();
         names.extend(self.rows_of_layers(repo).await?);
         let names: Vec<Digest> = names.into_iter().collect();
         for chunk in names.chunks(CHUNK) {
@@ -227,7 +229,9 @@ impl Registry {
                 }
             }
         }
-        Ok(names.len() as u64)
+        let held: BTreeSet<Digest> = self.rows_of_layers(repo).await?.into_iter().collect();
+        in_tree.retain(|digest| !held.contains(digest));
+        Ok((names.len() as u64, in_tree))
     }
 
     async fn index_manifests(&self, repo: &RepoName) -> Result<u64, Internal> {

@@ -13,6 +13,7 @@ mod findings;
 mod indexer;
 mod listing;
 mod manifests;
+mod missing;
 mod mount;
 mod projector;
 mod pull;

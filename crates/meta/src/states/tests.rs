@@ -1,6 +1,6 @@
 use crate::{
     Reconcile,
-    testing::{Database, digest, repo, tag},
+    testing::{Database, digest, referrer, repo, tag},
 };
 
 #[tokio::test]
@@ -31,6 +31,22 @@ async fn states_tell_what_is_there_and_what_the_tree_knows_nothing_of() {
     );
     assert_eq!(revisions, [(true, true), (false, false)]);
     assert_eq!(layers, [(Some(12), true), (None, false)]);
+}
+
+#[tokio::test]
+async fn a_manifest_needs_its_blobs_and_not_its_subject() {
+    let db = Database::new();
+    let image = db.image("a", "one", &[]).await;
+    let signature = referrer(&image, "application/x-signature", "");
+    db.push("a", &signature, &[]).await;
+    let (layer, other) = (digest("layer of one"), db.blob("a", "other").await);
+    let asked = [image, layer, other, digest("absent")];
+
+    let named = db.meta.named_blobs(&repo("a"), &asked).await.unwrap();
+    let elsewhere = db.meta.named_blobs(&repo("b"), &asked).await.unwrap();
+
+    assert_eq!(named, [layer]);
+    assert!(elsewhere.is_empty());
 }
 
 #[tokio::test]
