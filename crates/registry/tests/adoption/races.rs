@@ -25,6 +25,17 @@ fn repository(count: u64) -> (Tree, Tags) {
     (tree, tags)
 }
 
+/// The same with tags whose links are unreadable, each of which is a finding and costs the comparison a commit.
+///
+/// They are reported after the tree was read and before it is taken in, so there is time for clients in between.
+fn slow_repository(count: u64, garbled: usize) -> (Tree, Tags) {
+    let (tree, tags) = repository(count);
+    for number in 0..garbled {
+        tree.plant(&current_link("app", &format!("torn-{number}")), "");
+    }
+    (tree, tags)
+}
+
 async fn tags_of(site: &Site) -> Tags {
     let mut tags = Tags::new();
     for tag in site.tags("app", 7).await {
@@ -67,8 +78,8 @@ fn merge(mut before: Tags, changes: Vec<(Vec<String>, Tags)>) -> Tags {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_that_clients_do_during_the_comparison_is_undone() {
-    for seed in 0..25 {
-        let (tree, before) = repository(40);
+    for seed in 0..15 {
+        let (tree, before) = slow_repository(40, 150);
         let site = Site::open(&tree).await;
         site.registry.work();
         let (first, second, third, fourth, ()) = tokio::join!(
@@ -123,19 +134,8 @@ async fn a_manifest_deleted_during_the_comparison_stays_deleted() {
     }
 }
 
-/// Tags whose links are unreadable, each of which is a finding and costs the comparison a commit.
-///
-/// They are reported after the tree was read and before it is taken in, so there is time for clients in between.
+/// So many that the comparison is not done before the clients are.
 const GARBLED: usize = 400;
-
-/// A repository whose comparison is slow between reading the tree and taking it in.
-fn slow_repository() -> (Tree, Tags) {
-    let (tree, tags) = repository(5);
-    for number in 0..GARBLED {
-        tree.plant(&current_link("app", &format!("torn-{number}")), "");
-    }
-    (tree, tags)
-}
 
 /// Runs `change` after the comparison has read all tags and before it takes them in.
 async fn in_between(site: &Site, change: impl Future<Output = ()>) {
@@ -152,7 +152,7 @@ async fn in_between(site: &Site, change: impl Future<Output = ()>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_push_between_reading_and_taking_in_is_not_undone() {
-    let (tree, mut expected) = slow_repository();
+    let (tree, mut expected) = slow_repository(5, GARBLED);
     let site = Site::open(&tree).await;
     let pushed = image(7);
     site.push_image("app", "other", &pushed).await;
@@ -175,7 +175,7 @@ async fn a_push_between_reading_and_taking_in_is_not_undone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_delete_between_reading_and_taking_in_is_not_undone() {
-    let (tree, mut expected) = slow_repository();
+    let (tree, mut expected) = slow_repository(5, GARBLED);
     let site = Site::open(&tree).await;
 
     in_between(&site, async {
