@@ -57,6 +57,8 @@ pub struct BlobRow {
     pub size: u64,
     /// Whether it can be served.
     pub state: BlobState,
+    /// Whether this registry has hashed its content and made it durable.
+    pub verified: bool,
     /// Its content while that is durable here and not yet in a file.
     pub bytes: Option<Bytes>,
 }
@@ -137,7 +139,7 @@ impl Meta {
     ) -> Result<Option<HeldBlob>, MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
         self.read(move |db| {
-            let sql = "SELECT b.size, b.state, w.bytes, b.digest
+            let sql = "SELECT b.size, b.state, w.bytes, b.verified, b.digest
                        FROM repositories r
                        JOIN blobs n
                        JOIN repository_blobs h ON h.repository_id = r.id AND h.blob_id = n.id
@@ -145,7 +147,7 @@ impl Meta {
                        LEFT JOIN blob_bytes w ON w.blob_id = h.target_id
                        WHERE r.name = $1 AND n.digest = $2";
             let held = db.one(sql, (repo.as_str(), digest.to_bytes()), |row| {
-                Ok((BlobRow::read(row)?, column::digest(row, 3)?))
+                Ok((BlobRow::read(row)?, column::digest(row, 4)?))
             })?;
             Ok(held.and_then(|(row, target)| Some(HeldBlob { row: row?, target })))
         })
@@ -156,7 +158,7 @@ impl Meta {
     pub async fn blob_anywhere(&self, digest: &Digest) -> Result<Option<BlobRow>, MetaError> {
         let digest = *digest;
         self.read(move |db| {
-            let sql = "SELECT b.size, b.state, w.bytes FROM blobs b
+            let sql = "SELECT b.size, b.state, w.bytes, b.verified FROM blobs b
                        LEFT JOIN blob_bytes w ON w.blob_id = b.id WHERE b.digest = $1";
             Ok(db.one(sql, [digest.to_bytes()], BlobRow::read)?.flatten())
         })
@@ -294,8 +296,12 @@ impl BlobRow {
         let Some(state) = BlobState::read(row, 1)? else {
             return Ok(None);
         };
-        let (size, bytes) = (column::size(row, 0)?, column::optional_bytes(row, 2)?);
-        Ok(Some(Self { size, state, bytes }))
+        Ok(Some(Self {
+            size: column::size(row, 0)?,
+            state,
+            verified: row.get(3)?,
+            bytes: column::optional_bytes(row, 2)?,
+        }))
     }
 }
 

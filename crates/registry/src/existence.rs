@@ -55,7 +55,8 @@ impl Registry {
         let digest = claim.digest();
         let row = self.meta.blob_anywhere(digest).await;
         match row.during("look up a blob")? {
-            Some(row) if row.state == BlobState::Present && row.size == size => {
+            // What another registry has written was neither hashed nor synced by this one.
+            Some(row) if row.state == BlobState::Present && row.verified && row.size == size => {
                 Ok(self.misfit(digest, &row).await?.is_none())
             }
             _ => Ok(false),

@@ -331,6 +331,22 @@ async fn a_truncated_layer_that_another_program_repairs_is_served_again() {
 }
 
 #[tokio::test]
+async fn a_push_replaces_bytes_that_nobody_here_has_ever_hashed() {
+    let tree = with_app();
+    let layer = app().layers[0].clone();
+    let mut flipped = layer.bytes.to_vec();
+    flipped[0] ^= 1;
+    tree.plant(&data(&layer.digest), &flipped);
+    let site = Site::open(&tree).await;
+    site.index().await;
+    assert_eq!(site.blob("app", &layer.digest).await.unwrap(), flipped);
+
+    site.push_blob("app", &layer.bytes).await.unwrap();
+
+    assert_eq!(site.blob("app", &layer.digest).await.unwrap(), layer.bytes);
+}
+
+#[tokio::test]
 async fn a_manifest_that_lies_about_a_size_harms_nobody_else() {
     let tree = with_app();
     let layer = app().layers[0].clone();
