@@ -6,17 +6,14 @@ use boxyard_testkit::{Blob, Client, media_type};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::content::{image, push_everything, push_inexpressible};
-use crate::peer::{PEERS, visit};
-use crate::served::{Served, served};
+use crate::content::{image, push_everything, push_inexpressible, push_sha512_image};
+use crate::peer::{PEERS, after, visit};
+use crate::served::{Served, assert_alike, served};
 
 /// A folder that was filled here, and what was served of it.
 fn filled() -> (TempDir, Served) {
     let folder = TempDir::new().expect("make a folder");
-    let seen = visit(folder.path(), |client| {
-        push_everything(client);
-        served(client, folder.path())
-    });
+    let seen = after(folder.path(), push_everything);
     assert!(seen.len() > 100);
     (folder, seen)
 }
@@ -28,16 +25,16 @@ fn everything_that_was_pushed_here_is_served_by_the_others_after_an_orderly_stop
     for peer in PEERS {
         let seen = peer.visit(folder.path(), |client| served(client, folder.path()));
 
-        assert_eq!(seen, before, "{}", peer.version);
+        assert_alike(&seen, &before, peer.version);
     }
     let back = visit(folder.path(), |client| served(client, folder.path()));
-    assert_eq!(back, before);
+    assert_alike(&back, &before, "back here");
 }
 
 #[test]
 fn what_was_deleted_here_stays_deleted_everywhere() {
     let (folder, _) = filled();
-    visit(folder.path(), |client| {
+    let before = after(folder.path(), |client| {
         client.delete_tag("app", "oci").expect(202);
         client
             .delete_manifest("app/part", &image(10).manifest.digest)
@@ -50,7 +47,6 @@ fn what_was_deleted_here_stays_deleted_everywhere() {
             client.delete_blob("app-b", &blob.digest).expect(202);
         }
     });
-    let before = visit(folder.path(), |client| served(client, folder.path()));
 
     for peer in PEERS {
         let seen = peer.visit(folder.path(), |client| {
@@ -60,17 +56,14 @@ fn what_was_deleted_here_stays_deleted_everywhere() {
             client.get_manifest("app-b", "docker").expect(404);
             served(client, folder.path())
         });
-        assert_eq!(seen, before, "{}", peer.version);
+        assert_alike(&seen, &before, peer.version);
     }
 }
 
 #[test]
 fn what_the_others_cannot_parse_does_not_disturb_them() {
     let (folder, _) = filled();
-    let ours = visit(folder.path(), |client| {
-        push_inexpressible(client);
-        served(client, folder.path())
-    });
+    let ours = after(folder.path(), push_inexpressible);
 
     for peer in PEERS {
         peer.visit(folder.path(), |client| {
@@ -80,7 +73,7 @@ fn what_the_others_cannot_parse_does_not_disturb_them() {
         });
     }
     let back = visit(folder.path(), |client| served(client, folder.path()));
-    assert_eq!(back, ours);
+    assert_alike(&back, &ours, "back here");
 }
 
 /// A repository whose only manifest names nothing at all.
@@ -110,21 +103,21 @@ fn pull_every_tag(client: &Client) -> usize {
 fn collected(root: &Path, before: &Served, seen: &Served) {
     assert!(seen.len() < before.len(), "something was collected");
     let ours = visit(root, |client| served(client, root));
-    assert_eq!(&ours, seen);
+    assert_alike(&ours, seen, "here");
 }
 
 #[test]
 fn the_collectors_of_the_others_complete_and_afterwards_exactly_what_they_left_is_served() {
     for peer in PEERS {
         let (folder, _) = filled();
-        let before = visit(folder.path(), |client| {
+        let before = after(folder.path(), |client| {
             push_inexpressible(client);
             push_empty_index(client);
+            push_sha512_image(client, "app", "long");
             client.delete_tag("app", "docker").expect(202);
             client
                 .delete_manifest("app-b", &image(20).manifest.digest)
                 .expect(202);
-            served(client, folder.path())
         });
 
         let said = peer.collect(folder.path());
@@ -147,7 +140,7 @@ fn the_collectors_of_the_others_complete_and_afterwards_exactly_what_they_left_i
         );
         let mut expected = seen.clone();
         expected.insert("things tags".to_owned(), "image silent thing".to_owned());
-        assert_eq!(ours, expected, "{}", peer.version);
+        assert_alike(&ours, &expected, peer.version);
     }
 }
 
@@ -172,11 +165,10 @@ fn collecting_here_what_was_collected_there_and_pushed_again_is_whole() {
         let (folder, before) = filled();
         peer.collect(folder.path());
 
-        visit(folder.path(), push_everything);
+        let again = after(folder.path(), push_everything);
 
-        let again = visit(folder.path(), |client| served(client, folder.path()));
-        assert_eq!(again, before, "{}", peer.version);
+        assert_alike(&again, &before, peer.version);
         let there = peer.visit(folder.path(), |client| served(client, folder.path()));
-        assert_eq!(there, before, "{}", peer.version);
+        assert_alike(&there, &before, peer.version);
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn push_everything(client: &Client) {
         let digest = artifact.manifest.digest.clone();
         client.push_image(repo, &digest, &artifact).expect(201);
         client.tag(repo, "oci", "oci-again").expect(201);
+        push_silent_index(client, repo, &oci);
     }
     client
         .mount("mounted", &image(0).config.digest, Some("app"))
@@ -63,6 +64,17 @@ fn silent(seed: u64) -> Image {
         .remove("mediaType");
     image.manifest = Blob::json(media_type::OCI_MANIFEST, &document);
     image
+}
+
+/// An index of one image that does not say that it is one.
+fn push_silent_index(client: &Client, repo: &str, image: &Image) {
+    let mut descriptor = image.manifest.descriptor();
+    descriptor["platform"] = json!({ "architecture": "amd64", "os": "linux" });
+    let index = json!({ "schemaVersion": 2, "manifests": [descriptor] });
+    let index = Blob::json(media_type::OCI_INDEX, &index);
+    client
+        .put_manifest(repo, "silent-index", &index)
+        .expect(201);
 }
 
 /// Pushes a blob under its SHA-512 digest; answers that.

@@ -6,6 +6,8 @@ use boxyard_acceptance::Tool;
 use boxyard_testkit::{Client, Setup, TestServer, binary};
 use serde_json::json;
 
+use crate::served::{Served, served};
+
 /// Another registry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
@@ -89,6 +91,15 @@ pub(crate) fn visit<T>(root: &Path, visit: impl FnOnce(&Client) -> T) -> T {
     let seen = visit(&Client::of(&server));
     server.stop();
     seen
+}
+
+/// The same for a visit that changes something; answers what is served afterwards.
+///
+/// The folder follows behind the answers while the server runs, so it is looked at after a stop.
+#[track_caller]
+pub(crate) fn after(root: &Path, change: impl FnOnce(&Client)) -> Served {
+    visit(root, change);
+    visit(root, |client| served(client, root))
 }
 
 /// Runs a command of the program under test over the folder of a stopped server; answers what it says.

@@ -35,6 +35,28 @@ pub(crate) fn served(client: &Client, root: &Path) -> Served {
     served
 }
 
+/// Fails with what differs, and with nothing of what does not.
+#[track_caller]
+pub(crate) fn assert_alike(found: &Served, expected: &Served, place: &str) {
+    let names: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+    let differences: Vec<String> = names
+        .into_iter()
+        .filter(|name| found.get(*name) != expected.get(*name))
+        .map(|name| {
+            format!(
+                "{name}: {:?} is not {:?}",
+                found.get(name),
+                expected.get(name)
+            )
+        })
+        .collect();
+    assert!(
+        differences.is_empty(),
+        "{place}:\n{}",
+        differences.join("\n")
+    );
+}
+
 /// Notes a manifest, and hands out what it names.
 #[track_caller]
 fn follow(
