@@ -10,7 +10,7 @@ mod durability;
 use durability::{Crowd, Verdict};
 
 /// How often the server dies over one folder.
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 60;
 
 #[test]
 fn sixteen_pushers_find_all_that_was_acknowledged_after_each_of_many_kills() {
@@ -30,13 +30,10 @@ fn sixteen_pushers_find_all_that_was_acknowledged_after_each_of_many_kills() {
 
     server.restart();
     crowd.verify(&server);
+    let held = crowd.find_nothing_else(root.path());
+    assert!(held > 500, "only {held} things were held");
     server.stop();
 
-    assert!(
-        crowd.held() > 1000,
-        "only {} things were held",
-        crowd.held()
-    );
     for program in [tool("registry-3.1.1"), "/usr/bin/docker-registry".into()] {
         let other = Setup::new().program(program).root(root.path());
         crowd.verify(&other.env("OTEL_TRACES_EXPORTER", "none").start());

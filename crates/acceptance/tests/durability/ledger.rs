@@ -77,15 +77,13 @@ impl Ledger {
         }
     }
 
-    /// How many things have to be there.
-    pub(crate) fn held(&self) -> usize {
-        let blobs = self.blobs.values().filter(|state| **state == Known::Held);
-        let manifests = self.manifests.values();
-        let manifests = manifests.filter(|named| named.state == Known::Held);
-        let tags = self
-            .tags
-            .values()
-            .filter(|targets| !targets.contains(&None));
-        blobs.count() + manifests.count() + tags.count()
+    /// The digests of everything that has to be there.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &String> {
+        let blobs = self.blobs.iter();
+        let blobs = blobs.filter(|(_, state)| **state == Known::Held);
+        let manifests = self.manifests.iter();
+        let manifests = manifests.filter(|(_, named)| named.state == Known::Held);
+        let blobs = blobs.map(|(digest, _)| digest);
+        blobs.chain(manifests.map(|(digest, _)| digest))
     }
 }

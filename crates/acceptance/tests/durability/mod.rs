@@ -3,10 +3,13 @@
 mod ledger;
 mod pusher;
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use boxyard_testkit::{Client, TestServer};
+use boxyard_testkit::{Client, TestServer, eventually};
 
 pub(crate) use pusher::{Pusher, Verdict};
 
@@ -58,10 +61,38 @@ impl Crowd {
         });
     }
 
-    /// How many objects the server has acknowledged and has to have.
-    pub(crate) fn held(&self) -> usize {
-        self.pushers.iter().map(Pusher::held).sum()
+    /// Waits until the folder has the files of what is held and no others; how many these are.
+    pub(crate) fn find_nothing_else(&self, root: &Path) -> usize {
+        let held: BTreeSet<String> = self
+            .pushers
+            .iter()
+            .flat_map(Pusher::held)
+            .cloned()
+            .collect();
+        let blobs = root.join("docker/registry/v2/blobs/sha256");
+        eventually("the files of what is held and no others", || {
+            (files(&blobs) == held).then_some(())
+        });
+        held.len()
     }
+}
+
+/// The digests whose files are in a folder of blobs.
+fn files(blobs: &Path) -> BTreeSet<String> {
+    let list = |folder: &Path| {
+        let entries = fs::read_dir(folder).expect("list a folder of blobs");
+        let names = entries.map(|entry| entry.expect("read an entry").path());
+        names.collect::<Vec<_>>()
+    };
+    let folders = list(blobs).into_iter().flat_map(|shard| list(&shard));
+    let full = folders.filter(|folder| folder.join("data").exists());
+    let name = |folder: &Path| {
+        folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    full.filter_map(|folder| Some(format!("sha256:{}", name(&folder)?)))
+        .collect()
 }
 
 impl Working {

@@ -71,8 +71,8 @@ impl Pusher {
         }
     }
 
-    /// How many things the server has to have.
-    pub(crate) fn held(&self) -> usize {
+    /// The digests of all that the server has to have.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &String> {
         self.ledger.held()
     }
 
