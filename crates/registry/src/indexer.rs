@@ -1,6 +1,6 @@
 //! Reads whole repositories of the tree into the database, while it serves.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use boxyard_blobs::{Tree, Which};
@@ -16,6 +16,8 @@ const CHUNK: usize = 1_000;
 const MANIFESTS: usize = 64;
 /// Repositories listed in one go.
 const PAGE: usize = 1_000;
+/// How many repositories may wait to be read before the others.
+const ASKED: usize = 100;
 
 /// What has been compared so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,13 +34,32 @@ pub struct IndexProgress {
     pub failed: u64,
 }
 
-/// One lock for each repository that is being read, so that it is read once.
+/// One lock for each repository that is being read, so that it is read once, and who is read next.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     running: Mutex<HashMap<RepoName, Arc<AsyncMutex<()>>>>,
+    asked: Mutex<VecDeque<RepoName>>,
 }
 
 impl Turns {
+    /// Asks the worker to read a repository before the others, because a client goes through it.
+    pub(crate) fn ask(&self, repo: &RepoName) {
+        let mut asked = self.lock_asked();
+        if asked.len() < ASKED && !asked.contains(repo) {
+            asked.push_back(repo.clone());
+        }
+    }
+
+    fn next_asked(&self) -> Option<RepoName> {
+        self.lock_asked().pop_front()
+    }
+
+    fn lock_asked(&self) -> std::sync::MutexGuard<'_, VecDeque<RepoName>> {
+        self.asked
+            .lock()
+            .expect("no code panics while it holds the asked repositories")
+    }
+
     fn of(&self, repo: &RepoName) -> Arc<AsyncMutex<()>> {
         Arc::clone(self.lock().entry(repo.clone()).or_default())
     }
@@ -100,6 +121,10 @@ impl Registry {
                 let Some(last) = page.last() else { break };
                 after = Some(last.clone());
                 for repo in page {
+                    while let Some(asked) = self.turns.next_asked() {
+                        self.adopt_one(&asked, &mut progress).await;
+                        tell(progress);
+                    }
                     self.adopt_one(&repo, &mut progress).await;
                     tell(progress);
                 }

@@ -46,7 +46,12 @@ impl Registry {
             let page = self.meta.tags(repo, after, asked).await;
             page.during("list tags")?
         } else {
-            self.tags_with_tree(repo, after, asked).await?
+            let page = self.tags_with_tree(repo, after, asked).await?;
+            if page.len() > limit {
+                // Each page costs all names of the folder, so the next ones had better come from the database.
+                self.turns.ask(repo);
+            }
+            page
         };
         if items.is_empty() && !self.is_listed(repo).await? {
             return Err(PullError::NameUnknown);

@@ -92,6 +92,24 @@ async fn tags_are_in_bytewise_order_on_pages_of_any_size() {
 }
 
 #[tokio::test]
+async fn a_repository_that_is_listed_is_compared_before_the_others() {
+    let tree = named(&["a", "b", "z"]);
+    for number in 0..10 {
+        tree.image("z", &format!("v{number}"), &small());
+    }
+    let site = Site::open(&tree).await;
+    assert_eq!(site.tags("z", 3).await.len(), 11);
+
+    let seen = std::sync::Mutex::new(Vec::new());
+    let tell = |progress: boxyard_registry::IndexProgress| {
+        seen.lock().unwrap().push(progress.tags);
+    };
+    site.registry.adopt(tell).await.unwrap();
+
+    assert_eq!(seen.into_inner().unwrap()[..3], [11, 12, 13]);
+}
+
+#[tokio::test]
 async fn a_change_by_a_client_is_listed_before_the_folder_was_compared() {
     let tree = named(&["a", "c"]);
     let site = Site::open(&tree).await;
