@@ -109,6 +109,9 @@ pub(crate) enum Command {
     /// List damaged blobs, unreadable links and other bad objects that were met
     #[command(after_help = FINDINGS_EXAMPLES, after_long_help = format!("{FINDINGS_HELP}\n\n{CONFIG_HELP}\n\n{FINDINGS_EXAMPLES}"))]
     Findings(ConfigArgument),
+    /// Explain the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Ask a running registry whether it serves: exit status 0 or 1
     #[command(after_help = HEALTH_EXAMPLES)]
     Healthcheck {
@@ -119,6 +122,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
+}
+
+/// What is to be said about the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every key with its default and what it does, as Markdown
+    Reference,
 }
 
 /// The configuration's place.

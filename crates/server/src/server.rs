@@ -51,7 +51,7 @@ pub fn registry_options(config: &Config) -> Options {
     let mut options = Options::at(&config.storage.root);
     options.database.clone_from(&config.storage.database);
     options.settings.delete = config.storage.delete;
-    options.settings.sparse = config.storage.sparse;
+    options.settings.sparse = config.rules.sparse;
     options
 }
 
@@ -75,7 +75,7 @@ impl Server {
             links: Links::new(config.http.host.as_deref()),
             limits: Limits {
                 manifest_bytes,
-                pace: config.http.pace,
+                pace: config.limits.pace,
             },
             headers: config.http.headers.iter().cloned().collect(),
         };
@@ -124,10 +124,10 @@ async fn open(options: Options) -> Result<Arc<Registry>, StartError> {
 
 fn limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
-        connections: config.http.connections,
+        connections: config.limits.connections,
         idleness: Idleness {
-            before_first: BEFORE_FIRST.min(config.http.idle),
-            between: config.http.idle,
+            before_first: BEFORE_FIRST.min(config.limits.idle),
+            between: config.limits.idle,
             stalled: STALLED,
         },
         http2: config.http.http2,

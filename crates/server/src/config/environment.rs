@@ -2,7 +2,7 @@
 //!
 //! `REGISTRY_HTTP_ADDR` is `http.addr`, and its value is YAML.
 
-use super::keys::{self, Found, KEYS};
+use super::keys::{self, Found};
 use super::node::{Node, Origin};
 use super::problem::Problem;
 use super::yaml;
@@ -60,8 +60,7 @@ impl Applied {
 }
 
 fn unknown(name: &str) -> String {
-    let near = KEYS
-        .iter()
+    let near = keys::all()
         .map(|key| format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "_")))
         .map(|known| (strsim::osa_distance(&known, name), known))
         .min()

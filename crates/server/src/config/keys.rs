@@ -2,174 +2,15 @@
 //!
 //! A key that protects, or that changes what the registry means, is refused until it works: a registry that ignores `auth` is worse than one that does not start.
 
+use super::key::{Fate, Key};
 use super::node::{Node, Value};
 use super::problem::Problem;
+use super::sections;
 
-/// A key by its path, and all that lies below it unless other keys do.
-#[derive(Debug)]
-pub(super) struct Key {
-    pub(super) path: &'static str,
-    pub(super) fate: Fate,
+/// All keys.
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
+    sections::ALL.iter().copied().flatten()
 }
-
-/// What becomes of a key.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Fate {
-    /// It works.
-    Works,
-    /// It is accepted and does nothing, which does no harm; the log says why.
-    Idle(&'static str),
-    /// It is not there yet, so that a configuration that asks for it is refused.
-    Refused {
-        why: &'static str,
-        /// Whether this node, in the whole tree, asks for it.
-        asks: fn(&Node, &Node) -> bool,
-    },
-}
-
-const fn works(path: &'static str) -> Key {
-    Key {
-        path,
-        fate: Fate::Works,
-    }
-}
-
-const fn idle(path: &'static str, why: &'static str) -> Key {
-    Key {
-        path,
-        fate: Fate::Idle(why),
-    }
-}
-
-const fn refused(path: &'static str, why: &'static str, asks: fn(&Node, &Node) -> bool) -> Key {
-    Key {
-        path,
-        fate: Fate::Refused { why, asks },
-    }
-}
-
-const OTHER_STORE: &str = "only `filesystem` is served yet";
-
-/// All keys, section by section in the order of distribution's reference; ours are at the end.
-pub(super) const KEYS: &[Key] = &[
-    works("version"),
-    works("log.accesslog.disabled"),
-    works("log.level"),
-    works("log.formatter"),
-    works("log.fields"),
-    idle("log.hooks", "no mail is sent about log lines"),
-    idle("log.reportcaller", "every message says what was being done"),
-    works("loglevel"),
-    works("storage.filesystem.rootdirectory"),
-    works("storage.filesystem.maxthreads"),
-    refused("storage.inmemory", OTHER_STORE, always),
-    refused("storage.s3", OTHER_STORE, always),
-    refused("storage.s3aws", OTHER_STORE, always),
-    refused("storage.azure", OTHER_STORE, always),
-    refused("storage.gcs", OTHER_STORE, always),
-    refused("storage.swift", OTHER_STORE, always),
-    refused("storage.oss", OTHER_STORE, always),
-    refused("storage.rados", OTHER_STORE, always),
-    works("storage.delete.enabled"),
-    idle(
-        "storage.redirect",
-        "blobs on a filesystem are served by the registry itself",
-    ),
-    idle("storage.cache", "the database needs none"),
-    idle("storage.tag", "the database knows the tags of a digest"),
-    idle(
-        "storage.maintenance.uploadpurging",
-        "abandoned uploads are not purged yet",
-    ),
-    refused(
-        "storage.maintenance.readonly",
-        "a read-only registry is not there yet",
-        is_enabled,
-    ),
-    refused(
-        "auth",
-        "access control is not there yet, and without it everybody may do everything",
-        asks_for_access_control,
-    ),
-    refused(
-        "middleware",
-        "middleware is not there yet",
-        has_active_middleware,
-    ),
-    works("http.addr"),
-    refused("http.net", "only `tcp` is served yet", |_, node| {
-        !is_one_of(node, &["", "tcp"])
-    }),
-    refused(
-        "http.prefix",
-        "a prefix of all paths is not there yet",
-        |_, node| !is_one_of(node, &["", "/"]),
-    ),
-    works("http.host"),
-    works("http.secret"),
-    works("http.relativeurls"),
-    works("http.draintimeout"),
-    refused("http.tls", "TLS is not there yet", said),
-    works("http.headers"),
-    idle(
-        "http.debug",
-        "there is no debug listener and there are no metrics yet",
-    ),
-    works("http.http2.disabled"),
-    idle("http.h2c", "HTTP/2 without TLS is always served"),
-    idle("notifications.events", "no events are sent yet"),
-    refused(
-        "notifications.endpoints",
-        "notifications are not there yet",
-        has_active_items,
-    ),
-    idle("redis", "nothing is kept in redis"),
-    idle(
-        "health",
-        "`/v2/` answers as soon as the registry serves; there are no further checks yet",
-    ),
-    idle(
-        "catalog",
-        "a page has up to 10000 names, and a catalog without `n` is sent whole",
-    ),
-    idle(
-        "tags",
-        "a page has up to 10000 tags, and a list without `n` is sent whole",
-    ),
-    refused(
-        "proxy",
-        "a pull-through cache is not there yet",
-        |_, node| node.get("remoteurl").is_some_and(|url| !url.is_empty()),
-    ),
-    works("validation.enabled"),
-    works("validation.disabled"),
-    refused(
-        "validation.manifests.urls",
-        "rules about the URLs of layers are not there yet",
-        validates,
-    ),
-    refused(
-        "validation.manifests.indexes.platformlist",
-        "rules about the platforms of an index are not there yet",
-        validates,
-    ),
-    refused(
-        "validation.manifests.indexes.platforms",
-        "only `all` and `none` are served yet",
-        |root, node| validates(root, node) && !is_one_of(node, &["all", "none"]),
-    ),
-    refused(
-        "policy",
-        "rules about the types of images are not there yet",
-        said,
-    ),
-    works("database.path"),
-    works("boxyard.manifests.sparse"),
-    works("boxyard.uploads.window"),
-    works("boxyard.uploads.minimum"),
-    works("boxyard.connections.limit"),
-    works("boxyard.connections.idletimeout"),
-];
 
 /// What a path is.
 #[derive(Clone, Copy, Debug)]
@@ -185,10 +26,10 @@ pub(super) enum Found {
 /// Looks a path up.
 pub(super) fn find(path: &str) -> Found {
     let covers = |key: &&Key| path == key.path || is_below(path, key.path);
-    if let Some(key) = KEYS.iter().find(covers) {
+    if let Some(key) = all().find(covers) {
         return Found::Key(key);
     }
-    if KEYS.iter().any(|key| is_below(key.path, path)) {
+    if all().any(|key| is_below(key.path, path)) {
         Found::Section
     } else {
         Found::Nothing
@@ -234,24 +75,22 @@ impl Checked {
             match find(&path) {
                 Found::Section => self.section(root, inner, &path),
                 Found::Nothing => self.unknown(inner, &path),
-                Found::Key(key) => self.key(root, inner, key),
+                Found::Key(key) => self.one(root, inner, key),
             }
         }
     }
 
-    fn key(&mut self, root: &Node, node: &Node, key: &Key) {
+    fn one(&mut self, root: &Node, node: &Node, key: &Key) {
         match key.fate {
             Fate::Works => {}
-            Fate::Idle(why) => {
-                if !node.is_empty() {
-                    self.notes
-                        .push(format!("`{}` has no effect: {why}", key.path));
-                }
+            Fate::Idle if node.is_empty() => {}
+            Fate::Idle => {
+                let Key { path, about, .. } = key;
+                self.notes.push(format!("`{path}` has no effect: {about}"));
             }
-            Fate::Refused { why, asks } => {
-                if asks(root, node) {
-                    self.problem(node, format!("`{}` is refused: {why}", key.path));
-                }
+            Fate::Refused(asks) if !asks(root, node) => {}
+            Fate::Refused(_) => {
+                self.problem(node, format!("`{}` is refused: {}", key.path, key.about));
             }
         }
     }
@@ -275,7 +114,7 @@ impl Checked {
 /// The known path that an unknown one was probably meant to be.
 pub(super) fn nearest(path: &str) -> Option<&'static str> {
     let below = path.rsplit_once('.').map_or("", |(parent, _)| parent);
-    let siblings = KEYS.iter().filter_map(|key| sibling(key.path, below));
+    let siblings = all().filter_map(|key| sibling(key.path, below));
     let near = siblings
         .map(|candidate| {
             (
@@ -288,7 +127,7 @@ pub(super) fn nearest(path: &str) -> Option<&'static str> {
     let name = path.rsplit('.').next().unwrap_or(path);
     // The right key in the wrong section.
     let elsewhere = || {
-        KEYS.iter()
+        all()
             .map(|key| key.path)
             .find(|known| known.rsplit('.').next() == Some(name))
     };
@@ -308,57 +147,6 @@ fn sibling(known: &'static str, below: &str) -> Option<&'static str> {
         .find('.')
         .map_or(known.len(), |dot| start + dot);
     Some(&known[..length])
-}
-
-fn always(_: &Node, _: &Node) -> bool {
-    true
-}
-
-fn said(_: &Node, node: &Node) -> bool {
-    !node.is_empty()
-}
-
-fn is_one_of(node: &Node, texts: &[&str]) -> bool {
-    match &node.value {
-        Value::Null => true,
-        Value::Scalar(text) => texts.contains(&text.to_lowercase().as_str()),
-        Value::List(_) | Value::Map(_) => false,
-    }
-}
-
-fn is_false(node: Option<&Node>) -> bool {
-    node.is_none_or(|node| is_one_of(node, &["", "false", "no", "off", "n"]))
-}
-
-fn is_enabled(_: &Node, node: &Node) -> bool {
-    !is_false(node.get("enabled"))
-}
-
-fn asks_for_access_control(_: &Node, node: &Node) -> bool {
-    match &node.value {
-        Value::Null => false,
-        Value::Scalar(name) => !matches!(name.as_str(), "" | "none"),
-        Value::List(_) => true,
-        Value::Map(entries) => entries.iter().any(|(name, _)| name != "none"),
-    }
-}
-
-fn has_active_items(_: &Node, node: &Node) -> bool {
-    match &node.value {
-        Value::List(items) => items.iter().any(|item| is_false(item.get("disabled"))),
-        _ => !node.is_empty(),
-    }
-}
-
-fn has_active_middleware(root: &Node, node: &Node) -> bool {
-    node.entries()
-        .iter()
-        .any(|(_, list)| has_active_items(root, list))
-}
-
-/// Whether `validation` is switched on, and says something here.
-fn validates(root: &Node, node: &Node) -> bool {
-    is_false(root.at("validation.disabled")) && !node.is_empty()
 }
 
 #[cfg(test)]

@@ -1,0 +1,62 @@
+//! `boxyard.uploads` and `boxyard.connections`: what bounds clients.
+
+use std::time::Duration;
+
+use crate::body::Pace;
+use crate::config::key::{Key, works};
+use crate::config::values::Values;
+
+pub(in crate::config) const KEYS: &[Key] = &[
+    works(
+        "boxyard.uploads.window",
+        "`60s`",
+        "How long the server waits for `minimum` more bytes of a body.",
+    ),
+    works(
+        "boxyard.uploads.minimum",
+        "`16384`",
+        "How many bytes must come within `window`; a client that sends less is answered 408. Only time spent waiting for the client counts.",
+    ),
+    works(
+        "boxyard.connections.limit",
+        "`4096`",
+        "How many connections there may be; others wait.",
+    ),
+    works(
+        "boxyard.connections.idletimeout",
+        "`2m`",
+        "How long a connection may rest between two requests.",
+    ),
+];
+
+/// What bounds clients.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How fast a body must come.
+    pub pace: Pace,
+    /// How many connections there may be.
+    pub connections: usize,
+    /// How long a connection may rest between two requests.
+    pub idle: Duration,
+}
+
+pub(in crate::config) fn read(values: &mut Values<'_>) -> Limits {
+    let pace = Pace::default();
+    Limits {
+        pace: Pace {
+            window: values
+                .duration("boxyard.uploads.window")
+                .unwrap_or(pace.window),
+            bytes: values
+                .number("boxyard.uploads.minimum")
+                .map_or(pace.bytes, |bytes| bytes as u64),
+        },
+        connections: values
+            .number("boxyard.connections.limit")
+            .unwrap_or(4_096)
+            .max(1),
+        idle: values
+            .duration("boxyard.connections.idletimeout")
+            .unwrap_or(Duration::from_mins(2)),
+    }
+}
