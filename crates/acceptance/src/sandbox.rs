@@ -29,7 +29,7 @@ pub enum Network {
 /// Processes with a view of their own of the machine: processes, mounts, and perhaps network.
 ///
 /// Whatever runs inside ends with it, and it ends with the test, however that ends. Inside, `/run`, `/dev/shm` and
-/// `/var/lib` are empty, and what changes in `/etc` is seen by nobody else.
+/// `/var/lib` are empty, and what changes in `/etc` and `/usr/local/share` is seen by nobody else.
 #[derive(Debug)]
 pub struct Sandbox {
     holder: Child,

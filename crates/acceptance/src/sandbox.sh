@@ -16,8 +16,11 @@ inside() {
     for folder in /run /dev/shm /var/lib; do
         mount -t tmpfs tmpfs "$folder"
     done
-    mkdir -p /run/lock /run/etc/upper /run/etc/work
-    mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work overlay /etc
+    mkdir -p /run/lock
+    for folder in /etc /usr/local/share; do
+        mkdir -p "/run/over$folder/upper" "/run/over$folder/work"
+        mount -t overlay -o "lowerdir=$folder,upperdir=/run/over$folder/upper,workdir=/run/over$folder/work" overlay "$folder"
+    done
     echo "$pid"
     read -r _ || true
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::certificate::{self, CertificateArguments};
+
 const ABOUT: &str = "A container registry: a drop-in for Docker's `registry` that loses nothing.";
 
 const EXAMPLES: &str = "\
@@ -109,6 +111,9 @@ pub(crate) enum Command {
     /// List damaged blobs, unreadable links and other bad objects that were met
     #[command(after_help = FINDINGS_EXAMPLES, after_long_help = format!("{FINDINGS_HELP}\n\n{CONFIG_HELP}\n\n{FINDINGS_EXAMPLES}"))]
     Findings(ConfigArgument),
+    /// Make a certificate authority and a certificate, and print what to paste where
+    #[command(after_help = certificate::EXAMPLES, after_long_help = format!("{}\n\n{}", certificate::HELP, certificate::EXAMPLES))]
+    Certificate(CertificateArguments),
     /// Explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "this is a command that a person runs")]
 
 mod arguments;
+mod certificate;
 mod commands;
 mod config;
 mod healthcheck;
