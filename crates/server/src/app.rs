@@ -9,6 +9,7 @@ use http::HeaderMap;
 
 use crate::body::Pace;
 use crate::error::ApiError;
+use crate::external::Outside;
 use crate::links::Links;
 
 /// The registry as HTTP serves it.
@@ -17,6 +18,8 @@ pub(crate) struct App {
     pub(crate) registry: Arc<Registry>,
     pub(crate) gate: Gate,
     pub(crate) links: Links,
+    /// How requests are seen from outside.
+    pub(crate) outside: Outside,
     pub(crate) limits: Limits,
     /// Headers that the configuration adds to every answer.
     pub(crate) headers: HeaderMap,

@@ -21,6 +21,7 @@ pub use sections::limits::Limits;
 pub use sections::rules::Rules;
 pub use sections::storage::Storage;
 
+use crate::external::Proxies;
 use crate::log;
 use node::Origin;
 use values::Values;
@@ -45,6 +46,8 @@ pub struct Config {
     pub rules: Rules,
     /// What bounds clients.
     pub limits: Limits,
+    /// Whose word about clients counts.
+    pub proxies: Proxies,
     /// What in the configuration has no effect, for the log.
     pub notes: Vec<String>,
     /// What in the environment means nothing, for the log.
@@ -114,6 +117,7 @@ impl Config {
             http: sections::http::read(values),
             rules: sections::rules::read(values),
             limits: sections::limits::read(values),
+            proxies: sections::proxies::read(values),
             notes: Vec::new(),
             warnings: Vec::new(),
         }

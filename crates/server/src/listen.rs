@@ -20,6 +20,7 @@ use crate::activity::{Activity, Idleness};
 use crate::app::App;
 use crate::linger::Linger;
 use crate::log::access::AccessLog;
+use crate::peer::{Address, Peer};
 use crate::service::Service;
 
 /// Connections that the kernel keeps for us until we accept them.
@@ -171,7 +172,7 @@ impl Acceptor {
                 service: Service {
                     app: Arc::clone(&self.app),
                     log: self.log.clone(),
-                    peer,
+                    peer: Peer::plain(Address::tcp(peer)),
                     activity: Arc::new(Activity::new()),
                 },
                 idleness: self.limits.idleness,
@@ -280,7 +281,7 @@ impl Connection {
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(%error, peer = %self.service.peer, "a connection ended early");
+                        tracing::debug!(%error, peer = %self.service.peer.address, "a connection ended early");
                     }
                     return;
                 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::activity::Idleness;
 use crate::app::{App, Limits};
 use crate::config::Config;
+use crate::external::Outside;
 use crate::links::Links;
 use crate::listen::{self, Acceptor, BindError, ConnectionLimits};
 use crate::log::Logs;
@@ -72,7 +73,8 @@ impl Server {
         let app = App {
             registry: Arc::clone(&registry),
             gate: Gate::open(),
-            links: Links::new(config.http.host.as_deref()),
+            links: links(config),
+            outside: outside(config),
             limits: Limits {
                 manifest_bytes,
                 pace: config.limits.pace,
@@ -120,6 +122,19 @@ async fn open(options: Options) -> Result<Arc<Registry>, StartError> {
     }
     tracing::warn!("the folder is not open yet: another process may still have it");
     opening.await
+}
+
+fn links(config: &Config) -> Links {
+    let host = config.http.host.as_deref();
+    Links::new(host.filter(|_| !config.http.relative))
+}
+
+fn outside(config: &Config) -> Outside {
+    Outside {
+        host: config.http.host.clone(),
+        prefix: String::new(),
+        proxies: config.proxies.clone(),
+    }
 }
 
 fn limits(config: &Config) -> ConnectionLimits {

@@ -1,12 +1,12 @@
 //! One request from its first byte to its line in the access log.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -16,6 +16,7 @@ use crate::activity::Activity;
 use crate::app::App;
 use crate::body::RequestBody;
 use crate::log::access::{AccessLog, Entry};
+use crate::peer::{Address, Peer};
 use crate::response::{BodyFailure, ResponseBody};
 use crate::v2;
 use crate::v2::headers::{API_VERSION, REQUEST_ID};
@@ -28,22 +29,23 @@ const CLIENT_LEFT: u16 = 499;
 pub(crate) struct Service {
     pub(crate) app: Arc<App>,
     pub(crate) log: AccessLog,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     pub(crate) activity: Arc<Activity>,
 }
 
 impl Service {
     pub(crate) async fn call(self, request: Request<Incoming>) -> Response<Tracked> {
         let id = RequestIds::next();
+        let (parts, body) = RequestBody::of(request, self.app.limits.pace);
+        let external = self.app.outside.of(&parts, &self.peer);
         let span = tracing::info_span!(
             "request",
             http.request.id = %id,
-            http.request.method = %request.method(),
-            http.request.path = request.uri().path(),
-            http.request.remoteaddr = %self.peer,
+            http.request.method = %parts.method,
+            http.request.path = parts.uri.path(),
+            http.request.remoteaddr = %external.client,
         );
-        let tracker = Tracker::begin(&self, &request, id.clone());
-        let (parts, body) = RequestBody::of(request, self.app.limits.pace);
+        let tracker = Tracker::begin(&self, &parts, external.client, id.clone());
         let app = Arc::clone(&self.app);
         let served = async move {
             match v2::serve(&app, &parts, body).await {
@@ -87,12 +89,12 @@ struct Tracker {
 }
 
 impl Tracker {
-    fn begin(service: &Service, request: &Request<Incoming>, id: String) -> Self {
+    fn begin(service: &Service, request: &Parts, client: Address, id: String) -> Self {
         service.activity.begin();
         Self {
             log: service.log.clone(),
             activity: Arc::clone(&service.activity),
-            entry: Some(Box::new(Entry::of(request, service.peer, id))),
+            entry: Some(Box::new(Entry::of(request, client, id))),
             sending: false,
         }
     }

@@ -9,6 +9,7 @@ pub(super) mod limits;
 pub(super) mod listings;
 pub(super) mod log;
 pub(super) mod notifications;
+pub(super) mod proxies;
 pub(super) mod rules;
 pub(super) mod storage;
 pub(super) mod tls;
@@ -28,5 +29,6 @@ pub(super) const ALL: &[&[Key]] = &[
     listings::KEYS,
     rules::KEYS,
     limits::KEYS,
+    proxies::KEYS,
     elsewhere::KEYS,
 ];

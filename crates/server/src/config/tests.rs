@@ -121,17 +121,33 @@ fn storage_may_be_named_by_a_word() {
 
 #[test]
 fn urls_are_relative_unless_a_host_says_otherwise() {
-    let host = |section: &str| parsed(&with(section)).http.host;
+    let http = |section: &str| parsed(&with(section)).http;
 
-    assert_eq!(host(""), None);
+    assert_eq!(http("").host, None);
     assert_eq!(
-        host("http: {host: 'https://r.example:8443'}").as_deref(),
+        http("http: {host: 'https://r.example:8443'}")
+            .host
+            .as_deref(),
         Some("https://r.example:8443")
     );
-    assert_eq!(
-        host("http: {host: 'https://r.example', relativeurls: true}"),
-        None
-    );
+    assert!(http("http: {host: 'https://r.example', relativeurls: true}").relative);
+}
+
+#[test]
+fn proxies_are_networks_addresses_or_our_own_socket() {
+    let proxies =
+        |list: &str| parsed(&with(&format!("boxyard: {{trustedproxies: {list}}}"))).proxies;
+
+    let several = proxies("[10.0.0.0/8, '2001:db8::/32', 192.0.2.1, unix]");
+    let one = proxies("127.0.0.0/8");
+
+    assert_eq!(several.networks.len(), 3);
+    assert!(several.unix);
+    assert_eq!((one.networks.len(), one.unix), (1, false));
+    for wrong in ["proxy.example", "10.0.0.0/33", "[[10.0.0.1]]"] {
+        let list = problems(&with(&format!("boxyard: {{trustedproxies: {wrong}}}")));
+        assert!(list.contains("is no network"), "{list}");
+    }
 }
 
 #[test]

@@ -4,17 +4,18 @@
 //! As JSON it has more.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::header::{REFERER, USER_AGENT};
-use http::{HeaderMap, HeaderName, Request, StatusCode, Version};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, StatusCode, Version};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{Format, Settings, Sink};
+use crate::peer::Address;
 
 /// The longest piece of a request that a line repeats, in bytes.
 const LONGEST: usize = 2_048;
@@ -34,7 +35,7 @@ pub(crate) struct Entry {
     pub(crate) status: StatusCode,
     /// Bytes of the answer's body that were handed to the connection.
     pub(crate) bytes: u64,
-    peer: SocketAddr,
+    client: Address,
     began: Instant,
     at: Timestamp,
     method: String,
@@ -91,23 +92,23 @@ impl AccessLog {
 
 impl Entry {
     /// Notes what will have been forgotten when the request is over.
-    pub(crate) fn of<B>(request: &Request<B>, peer: SocketAddr, id: String) -> Self {
+    pub(crate) fn of(request: &Parts, client: Address, id: String) -> Self {
         let target = request
-            .uri()
+            .uri
             .path_and_query()
             .map_or("", |target| target.as_str());
         Self {
             id,
             status: StatusCode::OK,
             bytes: 0,
-            peer,
+            client,
             began: Instant::now(),
             at: Timestamp::now(),
-            method: request.method().to_string(),
+            method: request.method.to_string(),
             target: clipped(target),
-            version: request.version(),
-            referer: header(request.headers(), &REFERER),
-            agent: header(request.headers(), &USER_AGENT),
+            version: request.version,
+            referer: header(&request.headers, &REFERER),
+            agent: header(&request.headers, &USER_AGENT),
         }
     }
 
@@ -116,7 +117,7 @@ impl Entry {
         let time = self.at.to_zoned(TimeZone::UTC);
         let mut line = format!(
             "{} - - [{}] ",
-            self.peer.ip(),
+            self.client.host(),
             time.strftime("%d/%b/%Y:%H:%M:%S %z")
         );
         let request = format!("{} {} {:?}", self.method, self.target, self.version);
@@ -144,7 +145,7 @@ impl Entry {
                 "http.request.protocol",
                 json!(format!("{:?}", self.version)),
             ),
-            ("http.request.remoteaddr", json!(self.peer.to_string())),
+            ("http.request.remoteaddr", json!(self.client.to_string())),
             ("http.request.referer", json!(self.referer)),
             ("http.request.useragent", json!(self.agent)),
             ("http.response.status", json!(self.status.as_u16())),
@@ -192,12 +193,13 @@ mod tests {
     use super::*;
 
     fn entry(agent: &[u8]) -> Entry {
-        let request = Request::builder()
+        let request = http::Request::builder()
             .uri("/v2/a/tags/list?n=1")
             .header(USER_AGENT, agent)
             .body(())
             .unwrap();
-        let mut entry = Entry::of(&request, "[::1]:4000".parse().unwrap(), "7".to_owned());
+        let client = Address::tcp("[::1]:4000".parse().unwrap());
+        let mut entry = Entry::of(&request.into_parts().0, client, "7".to_owned());
         entry.at = "2026-11-23T20:00:00Z".parse().unwrap();
         entry.bytes = 12;
         entry

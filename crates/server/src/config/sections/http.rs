@@ -56,8 +56,10 @@ pub(in crate::config) const KEYS: &[Key] = &[
 pub struct Http {
     /// Where to listen, as Go has it.
     pub address: String,
-    /// What URLs begin with; without it they are relative.
+    /// The URL by which clients reach the registry.
     pub host: Option<String>,
+    /// Whether URLs are relative even so.
+    pub relative: bool,
     /// Headers of every answer.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// How long running requests have when the server stops.
@@ -67,14 +69,13 @@ pub struct Http {
 }
 
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Http {
-    let relative = values.boolean("http.relativeurls").unwrap_or(false);
-    let host = read_host(values).filter(|_| !relative);
     Http {
         address: values
             .text("http.addr")
             .unwrap_or("127.0.0.1:5000")
             .to_owned(),
-        host,
+        host: read_host(values),
+        relative: values.boolean("http.relativeurls").unwrap_or(false),
         headers: read_headers(values),
         // Docker kills a container ten seconds after it was told to stop, and the tree wants its share of them.
         drain: values
