@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use boxyard_oci::RepoName;
+
+use crate::rules::Visible;
 
 /// What a permit allows, as a type.
 pub trait Action: sealed::Sealed + Copy + Send + Sync + 'static {
@@ -34,24 +37,46 @@ actions! {
     Delete = "delete";
 }
 
-/// Reading the names of all repositories: the right has no repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Reading the names of repositories: of all, or of those that the caller may pull.
+#[derive(Clone, Debug)]
 pub struct List {
-    pub(crate) private: (),
+    /// None is all of them.
+    pub(crate) visible: Option<Arc<Visible>>,
+}
+
+impl List {
+    /// Whether the caller may know of the repository.
+    pub fn shows(&self, repo: &RepoName) -> bool {
+        self.visible
+            .as_ref()
+            .is_none_or(|visible| visible.shows(repo))
+    }
+
+    /// Where to go on after `last`, which may be further on: in between there is nothing that the caller may know of.
+    ///
+    /// None means that nothing follows at all.
+    pub fn resume(&self, last: &str) -> Option<String> {
+        match &self.visible {
+            None => Some(last.to_owned()),
+            Some(visible) => visible.resume(last),
+        }
+    }
 }
 
 /// The right to do `A` in one repository.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Permit<A: Action> {
     repo: RepoName,
+    owner: Option<Arc<str>>,
     action: PhantomData<A>,
 }
 
 impl<A: Action> Permit<A> {
     /// Mints a permit; the gate is the only caller.
-    pub(crate) fn new(repo: &RepoName) -> Self {
+    pub(crate) fn new(repo: &RepoName, owner: Option<String>) -> Self {
         Self {
             repo: repo.clone(),
+            owner: owner.map(Arc::from),
             action: PhantomData,
         }
     }
@@ -59,6 +84,13 @@ impl<A: Action> Permit<A> {
     /// The repository that the permit is for.
     pub fn repo(&self) -> &RepoName {
         &self.repo
+    }
+}
+
+impl Permit<Push> {
+    /// Who the uploads of this caller belong to; without one, to whoever may push to the repository.
+    pub fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
     }
 }
 

@@ -59,31 +59,60 @@ impl Registry {
         Ok(Listing::cut(items, limit))
     }
 
-    /// The repositories after `after` that have a manifest or a tag.
+    /// The repositories after `after` that have a manifest or a tag, and that the caller may know of.
+    ///
+    /// What the caller may not know of is skipped where that is a whole stretch of names, and otherwise read and left out.
     pub async fn catalog(
         &self,
-        _permit: &List,
+        permit: &List,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Listing<RepoName>, PullError> {
         let asked = limit.saturating_add(1);
-        if self.known.covers_all() {
-            let page = self.meta.repositories(after, asked).await;
-            return Ok(Listing::cut(page.during("list repositories")?, limit));
-        }
         let mut items = Vec::new();
-        let mut last = after.map(ToOwned::to_owned);
+        let mut last = after.unwrap_or_default().to_owned();
         while items.len() < asked {
-            let page = self.candidates(last.as_deref(), asked).await?;
-            let Some(end) = page.last() else { break };
-            last = Some(end.to_string());
-            for repo in page {
-                if self.is_listed(&repo).await? {
-                    items.push(repo);
-                }
+            let Some(from) = permit.resume(&last) else {
+                break;
+            };
+            let from = Some(from.as_str()).filter(|from| !from.is_empty());
+            let (page, more) = self.listed(permit, from, asked).await?;
+            items.extend(page);
+            match more {
+                Some(end) => last = end,
+                None => break,
             }
         }
         Ok(Listing::cut(items, limit))
+    }
+
+    /// What is listed of at most `limit` names after `after`, and the last of these names unless they are all there are.
+    async fn listed(
+        &self,
+        permit: &List,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<RepoName>, Option<String>), Internal> {
+        let is_known = self.known.covers_all();
+        let mut page = if is_known {
+            let page = self.meta.repositories(after, limit).await;
+            page.during("list repositories")?
+        } else {
+            self.candidates(after, limit).await?
+        };
+        let is_full = !is_known || page.len() >= limit;
+        let end = page.last().filter(|_| is_full).map(ToString::to_string);
+        page.retain(|repo| permit.shows(repo));
+        if is_known {
+            return Ok((page, end));
+        }
+        let mut items = Vec::new();
+        for repo in page {
+            if self.is_listed(&repo).await? {
+                items.push(repo);
+            }
+        }
+        Ok((items, end))
     }
 
     /// Names from the tree and from the database, each of which may turn out to be gone from the other.

@@ -24,7 +24,7 @@ pub(super) async fn get(
         path: "/v2/_catalog".to_owned(),
         head: r#"{"repositories":["#.to_owned(),
         read: move |after: Option<String>, limit| {
-            let registry = Arc::clone(&registry);
+            let (registry, right) = (Arc::clone(&registry), right.clone());
             async move {
                 let page = registry.catalog(&right, after.as_deref(), limit).await;
                 page.map(|page| texts(&page))
