@@ -5,6 +5,7 @@
 //! - [`Tool`] is a program that a test calls, with the options and the environment of every call.
 //! - [`Docker`], [`Containerd`] and [`Podman`] are engines, each with folders of its own.
 //! - [`go_program`] builds a client from the sources beside this crate's.
+//! - [`Boxyard`] is the built binary as a command beside a server.
 //! - [`Victim`] is a server that a test attacks, and knows what must be as before afterwards.
 //! - [`Layout`] is an image on disk as clients read it, and [`big_image`] one with a layer of more than a gigabyte.
 
@@ -14,6 +15,7 @@
 )]
 
 mod big;
+mod command;
 mod containerd;
 mod docker;
 mod go;
@@ -24,6 +26,7 @@ mod tool;
 mod victim;
 
 pub use big::{BIG_LAYER, big_image};
+pub use command::{Boxyard, Ran};
 pub use containerd::Containerd;
 pub use docker::Docker;
 pub use go::go_program;

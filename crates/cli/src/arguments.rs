@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::certificate::{self, CertificateArguments};
+use crate::tag::TagCommand;
 
 const ABOUT: &str = "A container registry: a drop-in for Docker's `registry` that loses nothing.";
 
@@ -114,6 +115,9 @@ pub(crate) enum Command {
     /// Make a certificate authority and a certificate, and print what to paste where
     #[command(after_help = certificate::EXAMPLES, after_long_help = format!("{}\n\n{}", certificate::HELP, certificate::EXAMPLES))]
     Certificate(CertificateArguments),
+    /// Remove tags
+    #[command(subcommand)]
+    Tag(TagCommand),
     /// Explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,13 +1,20 @@
 //! The `boxyard` command.
 #![expect(clippy::print_stderr, reason = "this is a command that a person runs")]
 
+mod administration;
 mod arguments;
 mod certificate;
 mod commands;
 mod config;
+mod confirm;
 mod healthcheck;
+mod listing;
 mod maintenance;
+mod output;
+mod pattern;
+mod progress;
 mod serve;
+mod tag;
 mod welcome;
 
 use std::process::ExitCode;

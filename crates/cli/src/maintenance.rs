@@ -1,31 +1,35 @@
-//! `boxyard adopt`, `boxyard settle` and `boxyard findings`: work on a folder that is not being served.
+//! `boxyard adopt`, `boxyard settle` and `boxyard findings`.
 
-use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use boxyard_registry::{IndexProgress, Options, Registry, StoredFinding};
-use boxyard_server::{Logs, registry_options};
-use indicatif::{ProgressBar, ProgressStyle};
-use tokio::runtime::Runtime;
+use anyhow::bail;
+use boxyard_registry::{Registry, StoredFinding};
+use boxyard_server::registry_options;
+use serde_json::json;
 
-use crate::config;
+use crate::output::say;
+use crate::progress::{self, Unit};
+use crate::{administration, config};
 
 /// Reads everything that another registry left.
 pub(crate) fn adopt(path: Option<&Path>) -> anyhow::Result<()> {
-    run(path, async |registry| {
-        let bar = progress_bar(registry.repositories_in_tree().await?)?;
-        let progress = registry.adopt(|progress| show(&bar, progress)).await?;
-        bar.finish_and_clear();
+    administration::run(path, async |administration| {
+        let client = &administration.client;
+        let nothing = json!({});
+        let read = progress::run(client, "adopt", &nothing, Unit::Repositories, |_| Ok(()));
+        let read = read.await?;
+        let count = |key: &str| read[key].as_u64().unwrap_or_default();
         say(&format!(
             "read {} repositories with {} tags, {} manifests and {} layer links",
-            progress.repositories, progress.tags, progress.manifests, progress.layers
+            count("repositories"),
+            count("tags"),
+            count("manifests"),
+            count("layers")
         ))?;
-        if progress.failed > 0 {
+        if count("failed") > 0 {
             bail!(
-                "{} repositories could not be read; the log above says why",
-                progress.failed
+                "{} repositories could not be read; the log says why",
+                count("failed")
             );
         }
         Ok(())
@@ -34,11 +38,16 @@ pub(crate) fn adopt(path: Option<&Path>) -> anyhow::Result<()> {
 
 /// Lets the folder catch up with the database.
 pub(crate) fn settle(path: Option<&Path>) -> anyhow::Result<()> {
-    run(path, async |registry| {
-        let settled = registry.settle().await?;
-        say(&format!(
-            "the folder is up to date: {settled} paths were behind"
-        ))
+    administration::run(path, async |administration| {
+        let client = &administration.client;
+        let nothing = json!({});
+        let settled = progress::run(client, "settle", &nothing, Unit::Repositories, |_| Ok(()));
+        settled.await?;
+        say("the folder is up to date")?;
+        if administration.is_served() {
+            eprintln!("a server has the folder: stop it before another registry serves it");
+        }
+        Ok(())
     })
 }
 
@@ -55,35 +64,6 @@ pub(crate) fn findings(path: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens the folder that the configuration names, works on it, and closes it in order.
-fn run<W>(path: Option<&Path>, work: W) -> anyhow::Result<()>
-where
-    W: AsyncFnOnce(Arc<Registry>) -> anyhow::Result<()>,
-{
-    let config = config::load(path)?;
-    let _logs = Logs::start(&config.log).context("begin to log")?;
-    let options: Options = registry_options(&config);
-    Runtime::new()
-        .context("start the runtime")?
-        .block_on(async {
-            let registry = Registry::open(options).await?;
-            let result = work(Arc::clone(&registry)).await;
-            registry.stop().await.context("close the registry")?;
-            result
-        })
-}
-
-fn progress_bar(repositories: u64) -> anyhow::Result<ProgressBar> {
-    let style = "{bar:40} {pos}/{len} repositories, {msg} [{elapsed} elapsed, {eta} left]";
-    let style = ProgressStyle::with_template(style).context("make a progress bar")?;
-    Ok(ProgressBar::new(repositories).with_style(style))
-}
-
-fn show(bar: &ProgressBar, progress: IndexProgress) {
-    bar.set_position(progress.repositories + progress.failed);
-    bar.set_message(format!("{} tags", progress.tags));
-}
-
 /// One finding as a line: what, where, and since when.
 fn line(found: &StoredFinding) -> String {
     let finding = &found.finding;
@@ -95,14 +75,4 @@ fn line(found: &StoredFinding) -> String {
         finding.subject,
         finding.detail
     )
-}
-
-/// Prints a line; a reader that has gone away is no failure on a terminal, and one in a pipe.
-fn say(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout();
-    let printed = writeln!(out, "{text}");
-    if out.is_terminal() {
-        return Ok(());
-    }
-    printed.context("print the result")
 }

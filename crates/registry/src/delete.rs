@@ -34,14 +34,19 @@ impl Registry {
     /// Removes a tag and nothing else, end-9.
     pub async fn delete_tag(&self, permit: &Permit<Delete>, tag: &Tag) -> Result<(), DeleteError> {
         self.require_delete()?;
-        self.refresh_tag(permit.repo(), tag).await?;
-        let deleted = self.meta.delete_tag(permit.repo(), tag).await;
-        self.projector.wake();
-        if deleted.during("delete a tag")? {
+        if self.remove_tag(permit, tag).await? {
             Ok(())
         } else {
             Err(DeleteError::ManifestUnknown)
         }
+    }
+
+    /// The same for an administrator, whom the switch for clients does not bind; whether there was such a tag.
+    pub async fn remove_tag(&self, permit: &Permit<Delete>, tag: &Tag) -> Result<bool, Internal> {
+        self.refresh_tag(permit.repo(), tag).await?;
+        let deleted = self.meta.delete_tag(permit.repo(), tag).await;
+        self.projector.wake();
+        deleted.during("delete a tag")
     }
 
     /// Removes a manifest and the tags that name it, end-9.

@@ -22,6 +22,9 @@ use crate::tree::Known;
 /// How long to wait for another process that has the folder, unless said otherwise: an orderly stop and start overlap.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
+/// The socket in our own folder, at which a server listens for commands.
+const ADMIN_SOCKET: &str = "admin.sock";
+
 /// What a registry is started with.
 #[derive(Debug)]
 pub struct Options {
@@ -50,6 +53,11 @@ impl Options {
             faults: Arc::new(boxyard_blobs::NoFaults),
             commit_faults: Arc::new(boxyard_meta::NoFaults),
         }
+    }
+
+    /// Where a server that has the folder listens for commands.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.root.join("boxyard").join(ADMIN_SOCKET)
     }
 
     /// Where the database is.
@@ -116,6 +124,11 @@ impl Registry {
         Ok(Arc::new(self))
     }
 
+    /// Where a server of this registry listens for commands.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.folder.own().join(ADMIN_SOCKET)
+    }
+
     fn mark_tree(&self, mark: u64) -> Result<(), Internal> {
         let marked = self.folder.set_generation(mark);
         marked.during("write the tree's run number")
@@ -123,8 +136,13 @@ impl Registry {
 
     /// Begins the work in the background: the tree follows the database, and the database learns the tree.
     pub fn work(self: &Arc<Self>) {
-        self.background.spawn(Arc::clone(self).project());
+        self.work_without_reading();
         self.background.spawn(Arc::clone(self).index());
+    }
+
+    /// The same for who reads the tree itself, or not at all.
+    pub fn work_without_reading(self: &Arc<Self>) {
+        self.background.spawn(Arc::clone(self).project());
         self.background.spawn(Arc::clone(self).judge_suspects());
     }
 

@@ -4,6 +4,7 @@
 //! Configuration and logs are here as well, because only a server has them.
 
 mod activity;
+mod admin;
 mod app;
 mod body;
 mod conditional;
@@ -23,6 +24,7 @@ mod server;
 mod service;
 pub mod v2;
 
+pub use admin::{SocketError, Standalone};
 pub use body::Pace;
 pub use config::{Config, ConfigError};
 pub use external::Proxies;

@@ -11,11 +11,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::Idleness;
+use crate::admin::{AdminSocket, Attendant, SocketError};
 use crate::app::{App, Limits};
 use crate::config::Config;
 use crate::external::Outside;
 use crate::links::Links;
-use crate::listen::{self, Acceptor, BindError, ConnectionLimits};
+use crate::listen::{self, Acceptor, BindError, Bound, ConnectionLimits};
 use crate::log::Logs;
 
 /// How long a new connection may take to send its first request.
@@ -31,6 +32,8 @@ pub struct Server {
     registry: Arc<Registry>,
     acceptor: Acceptor,
     address: SocketAddr,
+    socket: AdminSocket,
+    attendant: Attendant,
 }
 
 /// Why there is no server, or why it ended badly.
@@ -42,6 +45,9 @@ pub enum ServerError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The socket of the administration cannot be listened on.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// What was to be written at the end was not.
     #[error("stop the registry")]
     Stop(#[source] Internal),
@@ -63,13 +69,15 @@ impl Server {
         let options = registry_options(config);
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
-        let bound = match listen::bind(&config.http.address).await {
-            Ok(bound) => bound,
+        let opened = open_doors(&registry, config).await;
+        let (socket, bound) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 registry.stop().await.map_err(ServerError::Stop)?;
-                return Err(error.into());
+                return Err(error);
             }
         };
+        let attendant = Attendant::new(&registry, config);
         let app = App {
             registry: Arc::clone(&registry),
             gate: Gate::open(),
@@ -91,6 +99,8 @@ impl Server {
             registry,
             acceptor,
             address: bound.address,
+            socket,
+            attendant,
         })
     }
 
@@ -106,12 +116,23 @@ impl Server {
         }
         tracing::info!(address = %self.address, "serving; the registry is open to everybody");
         self.registry.work();
-        self.acceptor.run(stop).await;
+        let commands = self.attendant.attend(self.socket, stop.clone());
+        tokio::join!(self.acceptor.run(stop), commands);
         tracing::info!("stopping");
         self.registry.stop().await.map_err(ServerError::Stop)?;
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Listens for commands and for clients.
+async fn open_doors(
+    registry: &Registry,
+    config: &Config,
+) -> Result<(AdminSocket, Bound), ServerError> {
+    let socket = AdminSocket::bind(&registry.admin_socket())?;
+    let bound = listen::bind(&config.http.address).await?;
+    Ok((socket, bound))
 }
 
 /// Opens the registry, and says so when that takes long.

@@ -1,0 +1,39 @@
+//! Which command a path names.
+
+use boxyard_oci::ErrorCode;
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+
+use super::serve::Attendant;
+use super::{folder, tags};
+use crate::body::RequestBody;
+use crate::error::ApiError;
+use crate::response::ResponseBody;
+
+/// Serves one request below `/admin/`.
+pub(super) async fn serve(
+    attendant: &Attendant,
+    request: &Parts,
+    body: RequestBody,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let command = request.uri.path().strip_prefix("/admin/");
+    let command = command.unwrap_or_default();
+    if request.method != Method::POST {
+        return Err(unknown(command));
+    }
+    match command {
+        "adopt" => Ok(folder::adopt(attendant)),
+        "settle" => Ok(folder::settle(attendant)),
+        "tags/remove" => tags::remove(attendant, body).await,
+        _ => Err(unknown(command)),
+    }
+}
+
+/// A command of another version.
+fn unknown(command: &str) -> ApiError {
+    ApiError::client(
+        ErrorCode::Unsupported,
+        &format!("this server does not know the command `{command}`: it is of another version"),
+    )
+    .with_status(StatusCode::NOT_FOUND)
+}

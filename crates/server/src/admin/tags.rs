@@ -1,0 +1,37 @@
+//! Removing tags, many at once.
+
+use boxyard_auth::Identity;
+use boxyard_oci::{RepoName, Tag};
+use futures_util::future::try_join_all;
+use http::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::arguments;
+use super::events::{self, Failure};
+use super::serve::Attendant;
+use crate::body::RequestBody;
+use crate::error::ApiError;
+use crate::response::ResponseBody;
+
+/// What `tags/remove` is asked for.
+#[derive(Debug, Deserialize)]
+struct Arguments {
+    repository: RepoName,
+    tags: Vec<Tag>,
+}
+
+/// Removes some tags of one repository; answers how many there were.
+pub(super) async fn remove(
+    attendant: &Attendant,
+    body: RequestBody,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let Arguments { repository, tags } = arguments::read(body).await?;
+    let app = &attendant.app;
+    let permit = app.gate.permit(&Identity::Anonymous, &repository)?;
+    // Together, so that they share the cost of a commit.
+    let removed = try_join_all(tags.iter().map(|tag| app.registry.remove_tag(&permit, tag)))
+        .await
+        .map(|removed| json!({"removed": removed.iter().filter(|removed| **removed).count()}));
+    events::at_once(removed.map_err(Failure::from))
+}
