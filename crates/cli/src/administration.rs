@@ -11,7 +11,8 @@ use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout};
 use tracing::level_filters::LevelFilter;
 
-use crate::config;
+use crate::arguments::Lenience;
+use crate::config::{self, ConfigFile};
 
 /// How long another process may take to answer or to give the folder back.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,6 +29,18 @@ pub(crate) struct Place {
         env = "REGISTRY_CONFIGURATION_PATH"
     )]
     pub(crate) path: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) lenience: Lenience,
+}
+
+impl Place {
+    pub(crate) fn file(&self) -> ConfigFile<'_> {
+        ConfigFile {
+            path: self.path.as_deref(),
+            lenient: self.lenience.lenient,
+        }
+    }
 }
 
 /// A registry that does what a command says.
@@ -40,11 +53,11 @@ pub(crate) struct Administration {
 }
 
 /// Runs `work` with the registry that the configuration names, and closes it in order.
-pub(crate) fn run<W, T>(path: Option<&Path>, work: W) -> anyhow::Result<T>
+pub(crate) fn run<W, T>(file: ConfigFile<'_>, work: W) -> anyhow::Result<T>
 where
     W: AsyncFnOnce(&Administration) -> anyhow::Result<T>,
 {
-    let mut config = config::load(path)?;
+    let mut config = config::load(file)?;
     // What a server tells its log, a command does not tell a person.
     config.log.level = config.log.level.min(LevelFilter::WARN);
     let _logs = Logs::start(&config.log).context("begin to log")?;

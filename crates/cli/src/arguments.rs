@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::builder::FalseyValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::certificate::{self, CertificateArguments};
+use crate::config::ConfigFile;
 use crate::tag::TagCommand;
 
 const ABOUT: &str = "A container registry: a drop-in for Docker's `registry` that loses nothing.";
@@ -146,6 +148,26 @@ pub(crate) struct ConfigArgument {
     /// The configuration, in the form of distribution's config.yml
     #[arg(value_name = "CONFIG", env = "REGISTRY_CONFIGURATION_PATH")]
     pub(crate) path: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) lenience: Lenience,
+}
+
+/// How strictly the configuration is read.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Lenience {
+    /// Only warn of keys that the configuration has and nobody knows
+    #[arg(long, env = "BOXYARD_LENIENT", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub(crate) lenient: bool,
+}
+
+impl ConfigArgument {
+    pub(crate) fn file(&self) -> ConfigFile<'_> {
+        ConfigFile {
+            path: self.path.as_deref(),
+            lenient: self.lenience.lenient,
+        }
+    }
 }
 
 /// Reads the command line, or ends the program with help or an error.

@@ -13,16 +13,14 @@ const USAGE: u8 = 64;
 /// Runs the command, and says on standard error why it failed.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
-        Command::Serve(config) => serve::run(config.path.as_deref()),
-        Command::Adopt(config) => maintenance::adopt(config.path.as_deref()),
-        Command::Settle(config) => maintenance::settle(config.path.as_deref()),
-        Command::Findings(config) => maintenance::findings(config.path.as_deref()),
+        Command::Serve(config) => serve::run(config.file()),
+        Command::Adopt(config) => maintenance::adopt(config.file()),
+        Command::Settle(config) => maintenance::settle(config.file()),
+        Command::Findings(config) => maintenance::findings(config.file()),
         Command::Certificate(arguments) => certificate::run(&arguments),
         Command::Tag(command) => tag::run(command),
         Command::Config(ConfigCommand::Reference) => config::print_reference(),
-        Command::Healthcheck { url, config } => {
-            healthcheck::run(url.as_deref(), config.path.as_deref())
-        }
+        Command::Healthcheck { url, config } => healthcheck::run(url.as_deref(), config.file()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

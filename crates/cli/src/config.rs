@@ -4,19 +4,43 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use boxyard_server::{Config, ConfigError};
+use boxyard_server::{Config, ConfigError, Sources};
 
-/// Reads the configuration with the variables of the environment.
-///
+/// Which file is read, and how strictly.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConfigFile<'a> {
+    /// The file; without one the defaults hold.
+    pub(crate) path: Option<&'a Path>,
+    /// Whether what is unknown is only a warning.
+    pub(crate) lenient: bool,
+}
+
+/// Reads the configuration with the variables of the environment, for work on its folder.
+pub(crate) fn load(file: ConfigFile<'_>) -> Result<Config, ConfigError> {
+    Config::load(&sources(file))
+}
+
+/// Reads it to serve by: what it names must be there.
+pub(crate) fn load_to_serve(file: ConfigFile<'_>) -> Result<Config, ConfigError> {
+    let mut sources = sources(file);
+    sources.serves = true;
+    Config::load(&sources)
+}
+
 /// A variable that is not text is none of ours.
-pub(crate) fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+fn sources(file: ConfigFile<'_>) -> Sources {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
         Some((name, value.into_string().ok()?))
     });
     // A variable that is set to nothing names no file.
-    let path = path.filter(|path| !path.as_os_str().is_empty());
-    Config::load(path, variables)
+    let path = file.path.filter(|path| !path.as_os_str().is_empty());
+    Sources {
+        path: path.map(ToOwned::to_owned),
+        variables: variables.collect(),
+        lenient: file.lenient,
+        serves: false,
+    }
 }
 
 /// Prints the reference of the keys, which the documentation holds as well.

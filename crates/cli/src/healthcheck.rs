@@ -2,21 +2,20 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::config;
+use crate::config::{self, ConfigFile};
 
 /// How long the registry has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks the registry at `url`, or where the configuration says that it listens, whether it serves.
-pub(crate) fn run(url: Option<&str>, path: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn run(url: Option<&str>, file: ConfigFile<'_>) -> anyhow::Result<()> {
     let target = match url {
         Some(url) => Target::of_url(url)?,
-        None => Target::of_address(&config::load(path)?.http.address),
+        None => Target::of_address(&config::load(file)?.http.address),
     };
     let status = ask(&target).with_context(|| format!("ask `{}`", target.authority))?;
     // A registry that wants to know who asks is a healthy one.

@@ -1,19 +1,18 @@
 //! `boxyard adopt`, `boxyard settle` and `boxyard findings`.
 
-use std::path::Path;
-
 use anyhow::bail;
 use boxyard_registry::{Registry, StoredFinding};
 use boxyard_server::registry_options;
 use serde_json::json;
 
+use crate::administration;
+use crate::config::{self, ConfigFile};
 use crate::output::say;
 use crate::progress::{self, Unit};
-use crate::{administration, config};
 
 /// Reads everything that another registry left.
-pub(crate) fn adopt(path: Option<&Path>) -> anyhow::Result<()> {
-    administration::run(path, async |administration| {
+pub(crate) fn adopt(file: ConfigFile<'_>) -> anyhow::Result<()> {
+    administration::run(file, async |administration| {
         let client = &administration.client;
         let nothing = json!({});
         let read = progress::run(client, "adopt", &nothing, Unit::Repositories, |_| Ok(()));
@@ -37,8 +36,8 @@ pub(crate) fn adopt(path: Option<&Path>) -> anyhow::Result<()> {
 }
 
 /// Lets the folder catch up with the database.
-pub(crate) fn settle(path: Option<&Path>) -> anyhow::Result<()> {
-    administration::run(path, async |administration| {
+pub(crate) fn settle(file: ConfigFile<'_>) -> anyhow::Result<()> {
+    administration::run(file, async |administration| {
         let client = &administration.client;
         let nothing = json!({});
         let settled = progress::run(client, "settle", &nothing, Unit::Repositories, |_| Ok(()));
@@ -52,8 +51,8 @@ pub(crate) fn settle(path: Option<&Path>) -> anyhow::Result<()> {
 }
 
 /// Lists what was found to be bad.
-pub(crate) fn findings(path: Option<&Path>) -> anyhow::Result<()> {
-    let options = registry_options(&config::load(path)?);
+pub(crate) fn findings(file: ConfigFile<'_>) -> anyhow::Result<()> {
+    let options = registry_options(&config::load(file)?);
     let found = Registry::findings_of(&options)?;
     for finding in &found {
         say(&line(finding))?;

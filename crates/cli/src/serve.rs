@@ -1,7 +1,5 @@
 //! `boxyard serve`.
 
-use std::path::Path;
-
 use anyhow::Context;
 use boxyard_server::{Config, Logs, Server};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -9,11 +7,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config, welcome};
+use crate::config::{self, ConfigFile};
+use crate::welcome;
 
 /// Serves until it is told to stop.
-pub(crate) fn run(path: Option<&Path>) -> anyhow::Result<()> {
-    let config = config::load(path)?;
+pub(crate) fn run(file: ConfigFile<'_>) -> anyhow::Result<()> {
+    let config = config::load_to_serve(file)?;
     let is_new = welcome::is_new(&config);
     let logs = Logs::start(&config.log).context("begin to log")?;
     raise_file_limit();

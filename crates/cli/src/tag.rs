@@ -48,7 +48,7 @@ pub(crate) fn run(command: TagCommand) -> anyhow::Result<()> {
             dry_run,
             yes,
             place,
-        } => administration::run(place.path.as_deref(), async |administration| {
+        } => administration::run(place.file(), async |administration| {
             let client = &administration.client;
             if dry_run {
                 remove::list(client, &tags).await

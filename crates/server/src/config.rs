@@ -1,19 +1,25 @@
 //! Distribution's `config.yml`, and what is asked of it.
 
+mod check;
 mod duration;
 mod environment;
+mod files;
 mod key;
 mod keys;
+mod kubernetes;
 mod node;
+mod path;
 mod problem;
+mod reading;
 mod reference;
 mod sections;
+mod size;
 mod values;
 mod yaml;
 
-use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
+pub use files::FileError;
 pub use problem::{ConfigError, Problem};
 pub use reference::reference;
 pub use sections::http::Http;
@@ -23,15 +29,8 @@ pub use sections::storage::Storage;
 
 use crate::external::Proxies;
 use crate::log;
-use node::Origin;
+use reading::Reading;
 use values::Values;
-
-/// What is served without a configuration.
-const DEFAULT: &str = "
-version: 0.1
-storage: {filesystem: {rootdirectory: ./registry-data}, delete: {enabled: true}}
-http: {addr: '127.0.0.1:5000'}
-";
 
 /// A configuration that can be served by.
 #[derive(Clone, Debug)]
@@ -52,57 +51,29 @@ pub struct Config {
     pub notes: Vec<String>,
     /// What in the environment means nothing, for the log.
     pub warnings: Vec<String>,
+    /// What others than people have put into the environment, for the log of who looks closely.
+    pub quiet: Vec<String>,
+}
+
+/// Where a configuration comes from, and what is asked of it.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file; without one the defaults hold.
+    pub path: Option<PathBuf>,
+    /// The variables of the environment.
+    pub variables: Vec<(String, String)>,
+    /// Whether what is unknown is only a warning.
+    pub lenient: bool,
+    /// Whether what only a server needs, such as its certificates, must be there.
+    pub serves: bool,
 }
 
 impl Config {
     /// Reads the file, or the defaults without one, and puts the variables over it.
     ///
     /// Everything that is wrong is found before anything is said.
-    pub fn load(
-        path: Option<&Path>,
-        variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let text = match path {
-            Some(path) => fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?,
-            None => DEFAULT.to_owned(),
-        };
-        Self::parse(&text, variables).map_err(|problems| ConfigError::Problems {
-            path: path.map(ToOwned::to_owned),
-            problems,
-        })
-    }
-
-    fn parse(
-        text: &str,
-        variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Vec<Problem>> {
-        let mut root = yaml::parse(text, None).map_err(|error| {
-            vec![Problem {
-                origin: Origin::Line(error.line()),
-                message: error.to_string(),
-            }]
-        })?;
-        let applied = environment::apply(&mut root, variables);
-        root.expand("storage");
-        let checked = keys::check(&root);
-        let mut values = Values::of(&root);
-        let mut config = Self::read(&mut values);
-        let mut problems = checked.problems;
-        problems.extend(applied.problems);
-        problems.extend(values.problems);
-        if !problems.is_empty() {
-            problems.sort_by_key(|problem| match problem.origin {
-                Origin::Line(line) => line,
-                Origin::Variable(_) => usize::MAX,
-            });
-            return Err(problems);
-        }
-        config.notes = checked.notes;
-        config.warnings = applied.warnings;
-        Ok(config)
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        Reading::of(sources)?.config(sources)
     }
 
     fn read(values: &mut Values<'_>) -> Self {
@@ -120,6 +91,7 @@ impl Config {
             proxies: sections::proxies::read(values),
             notes: Vec::new(),
             warnings: Vec::new(),
+            quiet: Vec::new(),
         }
     }
 }

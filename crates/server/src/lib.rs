@@ -26,7 +26,7 @@ pub mod v2;
 
 pub use admin::{SocketError, Standalone};
 pub use body::Pace;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Sources};
 pub use external::Proxies;
 pub use listen::BindError;
 pub use log::Logs;

@@ -176,6 +176,9 @@ fn say(config: &Config) {
     for note in &config.notes {
         tracing::info!("{note}");
     }
+    for line in &config.quiet {
+        tracing::debug!("{line}");
+    }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -1,67 +1,178 @@
 //! Variables of the environment that override the file, as distribution has them.
 //!
 //! `REGISTRY_HTTP_ADDR` is `http.addr`, and its value is YAML.
+//! `REGISTRY_HTTP_SECRET_FILE` names a file that holds the value of `http.secret`.
 
+use std::path::{Path, PathBuf};
+
+use super::files::ReadValue;
 use super::keys::{self, Found};
-use super::node::{Node, Origin};
+use super::kubernetes;
+use super::node::{Node, Origin, Part, Value};
 use super::problem::Problem;
-use super::yaml;
+use super::yaml::{self, Source, Writer};
 
 const PREFIX: &str = "REGISTRY_";
 /// It names the file itself.
-const FILE: &str = "REGISTRY_CONFIGURATION_PATH";
+const CONFIGURATION: &str = "REGISTRY_CONFIGURATION_PATH";
+/// What the name of a variable ends in whose value is the path of a file.
+const FILE: &str = "_file";
 
 /// What the variables come to.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     pub(super) problems: Vec<Problem>,
-    /// Variables that mean nothing; Kubernetes makes some for a service that is called `registry`.
+    /// Variables that mean nothing.
     pub(super) warnings: Vec<String>,
+    /// Variables that others than people make.
+    pub(super) quiet: Vec<String>,
 }
 
 /// Puts the variables over the tree, shorter names first, so that `REGISTRY_STORAGE` comes before what lies below it.
 pub(super) fn apply(
     root: &mut Node,
     variables: impl IntoIterator<Item = (String, String)>,
+    files: ReadValue,
 ) -> Applied {
     let mut variables: Vec<_> = variables
         .into_iter()
-        .filter(|(name, _)| name.starts_with(PREFIX) && name != FILE)
+        .filter(|(name, _)| name.starts_with(PREFIX) && name != CONFIGURATION)
         .collect();
     variables.sort();
     let mut applied = Applied::default();
-    for (name, text) in variables {
-        applied.one(root, &name, &text);
+    for (name, text) in &variables {
+        match Meaning::of(name) {
+            Some(meaning) => {
+                if let Err(message) = put(root, name, text, meaning, files) {
+                    let origin = Origin::Variable(name.clone());
+                    applied.problems.push(Problem::new(origin, message));
+                }
+            }
+            None if kubernetes::makes(name, text) => applied.quiet.push(format!(
+                "the variable `{name}` means nothing here; Kubernetes makes it for a service"
+            )),
+            None => applied.warnings.push(unknown(name)),
+        }
     }
     applied
 }
 
-impl Applied {
-    fn one(&mut self, root: &mut Node, name: &str, text: &str) {
-        let path: Vec<String> = name[PREFIX.len()..]
-            .split('_')
-            .map(str::to_lowercase)
-            .collect();
-        if matches!(keys::find(&path.join(".")), Found::Nothing) || path[0] == "version" {
-            self.warnings.push(unknown(name));
-            return;
+/// What a variable is about.
+enum Meaning {
+    /// The value of what lies under this path.
+    Value(Vec<Part>),
+    /// The file that holds that value.
+    File(Vec<Part>),
+}
+
+impl Meaning {
+    fn of(name: &str) -> Option<Self> {
+        let lower = name[PREFIX.len()..].to_lowercase();
+        if let Some(path) = path_of(&lower) {
+            return Some(Self::Value(path));
         }
-        let put = match yaml::parse(text, Some(name)) {
-            Ok(node) => root.put(&path, node).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(message) = put {
-            self.problems.push(Problem {
-                origin: Origin::Variable(name.to_owned()),
-                message,
-            });
+        lower.strip_suffix(FILE).and_then(path_of).map(Self::File)
+    }
+}
+
+/// The path that a name means; without one, it means nothing.
+fn path_of(name: &str) -> Option<Vec<Part>> {
+    let mut path = Vec::new();
+    let mut pattern = String::new();
+    for part in name.split('_') {
+        let item = format!("{pattern}[]");
+        if let Ok(index) = part.parse()
+            && !matches!(keys::find(&item), Found::Nothing)
+        {
+            pattern = item;
+            path.push(Part::Item(index));
+            continue;
+        }
+        for name in in_the_file(&pattern, part) {
+            let dot = if pattern.is_empty() { "" } else { "." };
+            pattern = format!("{pattern}{dot}{name}");
+            path.push(Part::Key(name.to_owned()));
         }
     }
+    let is_known = !matches!(keys::find(&pattern), Found::Nothing) && pattern != "version";
+    is_known.then_some(path)
+}
+
+/// What the file calls a part of a name: distribution goes by the fields of its source there, some of which have other names.
+fn in_the_file<'a>(section: &str, part: &'a str) -> Vec<&'a str> {
+    let renamed: &[&str] = match (section, part) {
+        ("notifications", "eventconfig") => &["events"],
+        ("health", "filecheckers") => &["file"],
+        ("health", "httpcheckers") => &["http"],
+        ("health", "tcpcheckers") => &["tcp"],
+        ("log.hooks[]", "mailoptions") => &["options"],
+        ("compatibility.schema1", "trustkey") => &["signingkeyfile"],
+        // What lies below it stands in the section itself.
+        ("redis", "options") => &[],
+        _ => return vec![part],
+    };
+    renamed.to_vec()
+}
+
+fn put(
+    root: &mut Node,
+    name: &str,
+    text: &str,
+    meaning: Meaning,
+    files: ReadValue,
+) -> Result<(), String> {
+    let origin = Origin::Variable(name.to_owned());
+    let (path, node) = match meaning {
+        Meaning::Value(path) => (path, node_of(name, text, files)?),
+        Meaning::File(path) => {
+            let parts: Vec<_> = path.iter().map(ToString::to_string).collect();
+            let other = format!("{PREFIX}{}", parts.join("_").to_uppercase());
+            if set_by(root, &path, &other) {
+                return Err(format!(
+                    "`{other}` is set as well, and only one of them can count"
+                ));
+            }
+            let file = PathBuf::from(text);
+            let value = Value::Scalar(yaml::read(files, Path::new(text))?);
+            let file = Some(file);
+            (
+                path,
+                Node {
+                    origin,
+                    value,
+                    file,
+                },
+            )
+        }
+    };
+    root.put(&path, node).map_err(|error| error.to_string())
+}
+
+fn node_of(name: &str, text: &str, files: ReadValue) -> Result<Node, String> {
+    let source = Source {
+        writer: Writer::Variable(name),
+        files,
+    };
+    let document = yaml::parse(text, source);
+    let document = document.map_err(|error| error.to_string())?;
+    match document.problems.into_iter().next() {
+        Some(problem) => Err(problem.message),
+        None => Ok(document.root),
+    }
+}
+
+/// Whether that variable has set what lies under the path.
+fn set_by(root: &Node, path: &[Part], variable: &str) -> bool {
+    let found = path.iter().try_fold(root, |node, part| match part {
+        Part::Key(key) => node.get(key),
+        Part::Item(index) => node.items().get(*index),
+    });
+    found.is_some_and(|node| matches!(&node.origin, Origin::Variable(name) if name == variable))
 }
 
 fn unknown(name: &str) -> String {
     let near = keys::all()
-        .map(|key| format!("{PREFIX}{}", key.path.to_uppercase().replace('.', "_")))
+        .map(|key| variable_of(key.path))
         .map(|known| (strsim::osa_distance(&known, name), known))
         .min()
         .filter(|(distance, _)| *distance <= 2);
@@ -73,17 +184,27 @@ fn unknown(name: &str) -> String {
     }
 }
 
+/// The variable of a key; the items of lists have numbers.
+pub(super) fn variable_of(path: &str) -> String {
+    let name = path.replace("[]", "_0").replace('.', "_");
+    format!("{PREFIX}{}", name.to_uppercase())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::node::Value;
+    use super::super::files;
     use super::*;
 
     fn applied(text: &str, variables: &[(&str, &str)]) -> (Node, Applied) {
-        let mut root = yaml::parse(text, None).unwrap();
+        let source = Source {
+            writer: Writer::File,
+            files: files::value,
+        };
+        let mut root = yaml::parse(text, source).unwrap().root;
         let variables = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let applied = apply(&mut root, variables);
+        let applied = apply(&mut root, variables, files::value);
         (root, applied)
     }
 
@@ -157,7 +278,7 @@ mod tests {
 
         assert_eq!(root.value, Value::Null);
         assert!(applied.problems.is_empty());
-        assert_eq!(applied.warnings.len(), 5);
+        assert_eq!((applied.warnings.len(), applied.quiet.len()), (2, 3));
         assert!(
             applied.warnings[0].contains("REGISTRY_HTTP_ADDR"),
             "{:?}",
@@ -174,7 +295,7 @@ mod tests {
 
         assert!(good.problems.is_empty());
         assert_eq!(root.at("notifications.endpoints").unwrap().items().len(), 2);
-        assert_eq!((gap.problems.len(), word.problems.len()), (1, 1));
+        assert_eq!((gap.problems.len(), word.warnings.len()), (1, 1));
     }
 
     #[test]
@@ -186,5 +307,52 @@ mod tests {
                 .to_string()
                 .starts_with("REGISTRY_HTTP_ADDR: this is not YAML")
         );
+    }
+    #[test]
+    fn names_of_distributions_source_mean_what_the_file_calls_otherwise() {
+        let (root, applied) = applied(
+            "",
+            &[
+                (
+                    "REGISTRY_NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES",
+                    "true",
+                ),
+                ("REGISTRY_HEALTH_FILECHECKERS", "[{file: /a}]"),
+                ("REGISTRY_REDIS_OPTIONS_PASSWORD", "p"),
+                ("REGISTRY_REDIS_ADDRS", "[a]"),
+            ],
+        );
+
+        assert_eq!(applied.warnings, [""; 0]);
+        assert_eq!(
+            text(&root, "notifications.events.includereferences"),
+            "true"
+        );
+        assert_eq!(text(&root, "health.file[0].file"), "/a");
+        assert_eq!(text(&root, "redis.password"), "p");
+        assert_eq!(text(&root, "redis.addrs[0]"), "a");
+    }
+
+    #[test]
+    fn a_value_may_come_from_a_file_that_a_variable_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "{not: yaml}\n").unwrap();
+        let path = path.to_str().unwrap();
+
+        let (root, good) = applied("", &[("REGISTRY_HTTP_SECRET_FILE", path)]);
+        let (_, absent) = applied("", &[("REGISTRY_HTTP_SECRET_FILE", "/no/such/file")]);
+        let (_, both) = applied(
+            "",
+            &[
+                ("REGISTRY_HTTP_SECRET_FILE", path),
+                ("REGISTRY_HTTP_SECRET", "a"),
+            ],
+        );
+
+        assert!(good.problems.is_empty(), "{good:?}");
+        assert_eq!(text(&root, "http.secret"), "{not: yaml}");
+        assert!(absent.problems[0].to_string().contains("`/no/such/file`"));
+        assert!(both.problems[0].to_string().contains("only one of them"));
     }
 }

@@ -2,7 +2,9 @@
 
 use super::node::{Node, Value};
 
-/// A key by its path, and all that lies below it unless other keys do.
+/// A key by its path.
+///
+/// `endpoints[].url` is the key `url` of every item of the list `endpoints`.
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) path: &'static str,
@@ -11,6 +13,26 @@ pub(super) struct Key {
     /// What it does, or why it does nothing: one sentence or two, as Markdown.
     pub(super) about: &'static str,
     pub(super) fate: Fate,
+    pub(super) form: Form,
+    /// Whether its value must never be shown.
+    pub(super) secret: bool,
+    /// An example of its value, as YAML; empty where the default shows it.
+    pub(super) example: &'static str,
+    /// Which registries know it.
+    pub(super) known: Known,
+}
+
+/// Which registries know a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Distribution 2 and 3, unless it lies in a section of ours.
+    Everywhere,
+    /// Distribution 2 alone.
+    Two,
+    /// Distribution 3 alone.
+    Three,
+    /// We alone.
+    Here,
 }
 
 /// What becomes of a key.
@@ -24,26 +46,108 @@ pub(super) enum Fate {
     ///
     /// The function tells whether this node, in the whole tree, asks for it.
     Refused(fn(&Node, &Node) -> bool),
+    /// What holds for the key above it holds for it; it is there so that a mistake in its name is found.
+    Part,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Not said: whatever lies below is taken as it is, unless other keys lie there.
+    Any,
+    Text,
+    /// `true` or `false`.
+    Boolean,
+    Number,
+    /// As Go writes it: `1h30m`.
+    Duration,
+    /// A number of bytes: `64MiB`.
+    Size,
+    /// The path of a file that must be there.
+    File,
+    /// The path of a folder.
+    Folder,
+    /// One of these words, in whatever case.
+    Choice(&'static [&'static str]),
+    /// A list of texts; one alone needs no list around it.
+    Texts,
+    /// Names with a list of texts each.
+    Headers,
+    /// Names with whatever values.
+    Fields,
+}
+
+impl Form {
+    /// Whether a path that goes on with `rest` below such a value means something.
+    pub(super) fn covers(self, rest: &str) -> bool {
+        match self {
+            Self::Any | Self::Fields => true,
+            Self::Headers => {
+                let name = rest.strip_suffix("[]").unwrap_or(rest);
+                name.starts_with('.') && !name[1..].contains(['.', '['])
+            }
+            Self::Texts => rest == "[]",
+            Self::Text
+            | Self::Boolean
+            | Self::Number
+            | Self::Duration
+            | Self::Size
+            | Self::File
+            | Self::Folder
+            | Self::Choice(_) => false,
+        }
+    }
+}
+
+impl Key {
+    const fn new(path: &'static str, about: &'static str, fate: Fate) -> Self {
+        Self {
+            path,
+            default: "",
+            about,
+            fate,
+            form: Form::Any,
+            secret: false,
+            example: "",
+            known: Known::Everywhere,
+        }
+    }
+
+    /// Says how its value is written, so that what cannot lie below it is a mistake.
+    pub(super) const fn form(mut self, form: Form) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// Says that its value must never be shown.
+    pub(super) const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// Says which registries know it.
+    pub(super) const fn known(mut self, known: Known) -> Self {
+        self.known = known;
+        self
+    }
+
+    /// Shows a value, as YAML.
+    pub(super) const fn example(mut self, example: &'static str) -> Self {
+        self.example = example;
+        self
+    }
 }
 
 /// A key that works.
 pub(super) const fn works(path: &'static str, default: &'static str, about: &'static str) -> Key {
-    Key {
-        path,
-        default,
-        about,
-        fate: Fate::Works,
-    }
+    let mut key = Key::new(path, about, Fate::Works);
+    key.default = default;
+    key
 }
 
 /// A key that is accepted and does nothing.
 pub(super) const fn idle(path: &'static str, why: &'static str) -> Key {
-    Key {
-        path,
-        default: "",
-        about: why,
-        fate: Fate::Idle,
-    }
+    Key::new(path, why, Fate::Idle)
 }
 
 /// A key whose feature is not there yet.
@@ -52,12 +156,12 @@ pub(super) const fn refused(
     why: &'static str,
     asks: fn(&Node, &Node) -> bool,
 ) -> Key {
-    Key {
-        path,
-        default: "",
-        about: why,
-        fate: Fate::Refused(asks),
-    }
+    Key::new(path, why, Fate::Refused(asks))
+}
+
+/// A key that shares the fate of the one above it.
+pub(super) const fn part(path: &'static str) -> Key {
+    Key::new(path, "", Fate::Part)
 }
 
 /// Whatever is written asks for the feature.

@@ -1,10 +1,15 @@
 //! A configuration as a tree whose every node knows where it was written.
 
 use std::fmt;
+use std::path::PathBuf;
+
+use super::path::{Step, steps};
 
 /// Where something was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
+    /// Nobody wrote it: it holds without a file.
+    Default,
     /// A line of the file, counted from one.
     Line(usize),
     /// A variable of the environment.
@@ -16,6 +21,8 @@ pub(super) enum Origin {
 pub(super) struct Node {
     pub(super) origin: Origin,
     pub(super) value: Value,
+    /// The file that its text was read from, with `!file` or `_FILE`.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// What a node holds.
@@ -32,6 +39,7 @@ pub(super) enum Value {
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Default => formatter.write_str("default"),
             Self::Line(line) => write!(formatter, "line {line}"),
             Self::Variable(name) => formatter.write_str(name),
         }
@@ -40,9 +48,14 @@ impl fmt::Display for Origin {
 
 impl Node {
     pub(super) fn null(origin: Origin) -> Self {
+        Self::new(origin, Value::Null)
+    }
+
+    pub(super) fn new(origin: Origin, value: Value) -> Self {
         Self {
             origin,
-            value: Value::Null,
+            value,
+            file: None,
         }
     }
 
@@ -53,9 +66,12 @@ impl Node {
             .find_map(|(name, node)| (name == key).then_some(node))
     }
 
-    /// The value under a path of keys with dots between them.
+    /// The value under a path such as `endpoints[0].url`.
     pub(super) fn at(&self, path: &str) -> Option<&Self> {
-        path.split('.').try_fold(self, |node, key| node.get(key))
+        steps(path).try_fold(self, |node, step| match step {
+            Step::Key(key) => node.get(key),
+            Step::Item(index) => node.items().get(index),
+        })
     }
 
     /// The entries of a map; anything else has none.
@@ -85,25 +101,31 @@ impl Node {
     }
 
     /// Puts `node` under a path, over whatever was there, and makes the maps and lists on the way.
-    pub(super) fn put(&mut self, path: &[String], node: Self) -> Result<(), PutError> {
-        let Some((key, rest)) = path.split_first() else {
+    pub(super) fn put(&mut self, path: &[Part], node: Self) -> Result<(), PutError> {
+        let Some((part, rest)) = path.split_first() else {
             *self = node;
             return Ok(());
         };
+        if matches!(part, Part::Item(_)) && self.is_empty() {
+            self.value = Value::List(Vec::new());
+        }
         if let Value::List(items) = &mut self.value {
-            let index: usize = key.parse().map_err(|_| PutError::NoIndex)?;
-            if index == items.len() {
+            let Part::Item(index) = part else {
+                return Err(PutError::NoIndex);
+            };
+            if *index == items.len() {
                 items.push(Self::null(node.origin.clone()));
             }
-            let item = items.get_mut(index).ok_or(PutError::Gap)?;
+            let item = items.get_mut(*index).ok_or(PutError::Gap)?;
             return item.put(rest, node);
         }
+        let key = part.to_string();
         let entries = self.as_map();
         let position = entries
             .iter()
-            .position(|(name, _)| name.eq_ignore_ascii_case(key));
+            .position(|(name, _)| name.eq_ignore_ascii_case(&key));
         let position = position.unwrap_or_else(|| {
-            entries.push((key.clone(), Self::null(node.origin.clone())));
+            entries.push((key, Self::null(node.origin.clone())));
             entries.len() - 1
         });
         entries[position].1.put(rest, node)
@@ -134,6 +156,23 @@ impl Node {
             Value::Null | Value::Scalar(_) | Value::List(_) => {
                 unreachable!("it was made a map just now")
             }
+        }
+    }
+}
+
+/// A part of a variable's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Key(String),
+    /// An item of a list, or a key that looks like one.
+    Item(usize),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => formatter.write_str(key),
+            Self::Item(index) => write!(formatter, "{index}"),
         }
     }
 }

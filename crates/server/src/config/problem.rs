@@ -1,21 +1,82 @@
 //! What is wrong with a configuration.
 
-use std::fmt;
-use std::io;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 
+use super::files::FileError;
 use super::node::Origin;
+
+/// How many problems are shown at once.
+const SHOWN: usize = 100;
+/// How much of a value is shown, in characters.
+const VALUE: usize = 80;
 
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub(super) origin: Origin,
     pub(super) message: String,
+    /// Whether it is only a warning for who wants it so.
+    pub(super) mild: bool,
+}
+
+impl Problem {
+    /// Something that cannot be served by.
+    pub(super) fn new(origin: Origin, message: impl Into<String>) -> Self {
+        Self {
+            origin,
+            message: message.into(),
+            mild: false,
+        }
+    }
+
+    /// Something that means nothing here, and that `--lenient` forgives.
+    pub(super) fn mild(origin: Origin, message: impl Into<String>) -> Self {
+        Self {
+            origin,
+            message: message.into(),
+            mild: true,
+        }
+    }
+
+    /// The file comes first, in the order of its lines, and then the variables.
+    pub(super) fn order(&self) -> (usize, &str) {
+        match &self.origin {
+            Origin::Default => (0, ""),
+            Origin::Line(line) => (*line, ""),
+            Origin::Variable(name) => (usize::MAX, name),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.origin, self.message)
+        write!(formatter, "{}: {}", self.origin, Visible(&self.message))
+    }
+}
+
+/// A text of a stranger's, so that it cannot move the cursor of the terminal that shows it.
+#[derive(Debug)]
+pub(super) struct Visible<'a>(pub(super) &'a str);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() {
+                write!(formatter, "{}", character.escape_default())?;
+            } else {
+                formatter.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value as a message shows it.
+pub(super) fn shown(value: &str) -> String {
+    match value.char_indices().nth(VALUE) {
+        Some((end, _)) => format!("`{}…`", &value[..end]),
+        None => format!("`{value}`"),
     }
 }
 
@@ -29,7 +90,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why it cannot.
         #[source]
-        source: io::Error,
+        source: FileError,
     },
     /// Everything that is wrong with it, in the order of its lines.
     #[error("{}", listed(.path.as_ref(), .problems))]
@@ -49,9 +110,14 @@ fn listed(path: Option<&PathBuf>, problems: &[Problem]) -> String {
         ),
         None => "the environment cannot be served by:".to_owned(),
     };
-    for problem in problems {
+    for problem in problems.iter().take(SHOWN) {
         text.push_str("\n  ");
         text.push_str(&problem.to_string());
+    }
+    if let more @ 1.. = problems.len().saturating_sub(SHOWN) {
+        text.push_str("\n  and ");
+        text.push_str(&more.to_string());
+        text.push_str(" more");
     }
     text
 }

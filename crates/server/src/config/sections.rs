@@ -16,19 +16,81 @@ pub(super) mod tls;
 
 use super::key::Key;
 
-/// The keys of every section, in the order of distribution's reference; ours are at the end.
-pub(super) const ALL: &[&[Key]] = &[
-    log::KEYS,
-    storage::KEYS,
-    auth::KEYS,
-    http::KEYS,
-    tls::KEYS,
-    debug::KEYS,
-    notifications::KEYS,
-    health::KEYS,
-    listings::KEYS,
-    rules::KEYS,
-    limits::KEYS,
-    proxies::KEYS,
-    elsewhere::KEYS,
+/// Keys that belong together.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// As Markdown.
+    pub(super) title: &'static str,
+    /// What it is for: a sentence, as Markdown.
+    pub(super) about: &'static str,
+    pub(super) keys: &'static [Key],
+}
+
+const fn section(title: &'static str, about: &'static str, keys: &'static [Key]) -> Section {
+    Section { title, about, keys }
+}
+
+/// Every section, in the order of distribution's reference; ours are at the end.
+pub(super) const ALL: &[Section] = &[
+    section("`version` and `log`", "What is logged, and how.", log::KEYS),
+    section(
+        "`storage` and `database`",
+        "Where things are kept, and what may be done to them.",
+        storage::KEYS,
+    ),
+    section(
+        "`auth`",
+        "Who somebody is, and what they may do.",
+        auth::KEYS,
+    ),
+    section(
+        "`http`",
+        "Where the registry listens, and what its answers look like.",
+        http::KEYS,
+    ),
+    section(
+        "`http.tls`",
+        "Certificates, and what is asked of connections.",
+        tls::KEYS,
+    ),
+    section(
+        "`http.debug`",
+        "What only administrators ask for.",
+        debug::KEYS,
+    ),
+    section(
+        "`notifications`",
+        "Who is told what happened.",
+        notifications::KEYS,
+    ),
+    section(
+        "`health`",
+        "What must be well for the registry to serve.",
+        health::KEYS,
+    ),
+    section(
+        "`catalog` and `tags`",
+        "How long a page of a list may be.",
+        listings::KEYS,
+    ),
+    section(
+        "`validation` and `policy`",
+        "Which manifests are taken.",
+        rules::KEYS,
+    ),
+    section(
+        "`boxyard.uploads` and `boxyard.connections`",
+        "What bounds clients.",
+        limits::KEYS,
+    ),
+    section(
+        "`boxyard.trustedproxies`",
+        "Whose word about clients counts.",
+        proxies::KEYS,
+    ),
+    section(
+        "`middleware`, `proxy`, `redis`, `compatibility` and `reporting`",
+        "Sections of distribution that do nothing here, or nothing yet.",
+        elsewhere::KEYS,
+    ),
 ];

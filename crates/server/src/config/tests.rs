@@ -5,8 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
 
+use std::path::Path;
+
+use super::yaml::Writer;
 use super::*;
 use crate::body::Pace;
+
+const BEGIN_OF_KEYS: &str = "<!-- keys: `boxyard config reference` -->\n\n";
+const END_OF_KEYS: &str = "<!-- end of keys -->";
 
 /// What the official image has, and Debian's package but for `auth`.
 const OFFICIAL: &str = "
@@ -30,16 +36,34 @@ health:
     threshold: 3
 ";
 
+fn read(text: &str, sources: &Sources) -> Result<Config, Vec<Problem>> {
+    let reading = Reading::parse(text, Writer::File, sources, files::value);
+    reading.config(sources).map_err(|error| match error {
+        ConfigError::Problems { problems, .. } => problems,
+        other @ ConfigError::Unreadable { .. } => panic!("{other}"),
+    })
+}
+
 fn parsed(text: &str) -> Config {
-    Config::parse(text, []).unwrap()
+    read(text, &Sources::default()).unwrap()
 }
 
 fn problems(text: &str) -> String {
     let mut list = String::new();
-    for problem in Config::parse(text, []).unwrap_err() {
+    for problem in read(text, &Sources::default()).unwrap_err() {
         writeln!(list, "{problem}").unwrap();
     }
     list
+}
+
+fn with_variables(variables: &[(&str, &str)]) -> Sources {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Sources {
+        variables: variables.collect(),
+        ..Sources::default()
+    }
 }
 
 fn with(section: &str) -> String {
@@ -72,7 +96,7 @@ fn the_configuration_of_debian_is_refused_for_its_auth_alone() {
 
 #[test]
 fn no_configuration_is_a_working_one() {
-    let config = Config::load(None, []).unwrap();
+    let config = Config::load(&Sources::default()).unwrap();
 
     assert_eq!(config.storage.root, Path::new("./registry-data"));
     assert_eq!(config.http.address, "127.0.0.1:5000");
@@ -81,9 +105,9 @@ fn no_configuration_is_a_working_one() {
 
 #[test]
 fn variables_hold_without_a_file_too() {
-    let variables = [("REGISTRY_HTTP_ADDR".to_owned(), ":6000".to_owned())];
+    let sources = with_variables(&[("REGISTRY_HTTP_ADDR", ":6000")]);
 
-    let config = Config::load(None, variables).unwrap();
+    let config = Config::load(&sources).unwrap();
 
     assert_eq!(config.http.address, ":6000");
 }
@@ -208,19 +232,33 @@ fn an_old_log_level_holds_unless_there_is_a_new_one() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let error = Config::load(Some(Path::new("/no/such/config.yml")), []).unwrap_err();
+    let sources = Sources {
+        path: Some("/no/such/config.yml".into()),
+        ..Sources::default()
+    };
+
+    let error = Config::load(&sources).unwrap_err();
 
     assert!(error.to_string().contains("/no/such/config.yml"));
 }
 
+/// With `BOXYARD_WRITE_REFERENCE` set it writes what it otherwise compares.
 #[test]
 fn the_documentation_has_the_reference_of_the_keys() {
-    let text = include_str!("../../../../docs/CONFIGURATION.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/CONFIGURATION.md");
+    let text = std::fs::read_to_string(&path).unwrap();
 
-    let (_, rest) = text
-        .split_once("<!-- keys: `boxyard config reference` -->\n\n")
-        .unwrap();
-    let (written, _) = rest.split_once("<!-- end of keys -->").unwrap();
+    let (before, rest) = text.split_once(BEGIN_OF_KEYS).unwrap();
+    let (written, after) = rest.split_once(END_OF_KEYS).unwrap();
 
-    assert_eq!(written, reference());
+    let reference = reference();
+    if std::env::var_os("BOXYARD_WRITE_REFERENCE").is_some() {
+        let text = format!("{before}{BEGIN_OF_KEYS}{reference}{END_OF_KEYS}{after}");
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    assert!(
+        written == reference,
+        "docs/CONFIGURATION.md is not current: run `BOXYARD_WRITE_REFERENCE=1 cargo test -p boxyard_server reference_of_the_keys`"
+    );
 }

@@ -5,22 +5,33 @@ use std::time::Duration;
 use serde_json::{Map, Number, Value as Json};
 
 use super::duration;
-use super::node::{Node, Value};
-use super::problem::Problem;
+use super::node::{Node, Origin, Value};
+use super::path::{Step, steps};
+use super::problem::{Problem, shown};
+use super::size;
 
 /// Reads values out of a tree and gathers what is wrong with them.
 #[derive(Debug)]
 pub(super) struct Values<'a> {
     root: &'a Node,
+    serves: bool,
     pub(super) problems: Vec<Problem>,
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn of(root: &'a Node) -> Self {
+    pub(super) fn of(root: &'a Node, serves: bool) -> Self {
         Self {
             root,
+            serves,
             problems: Vec::new(),
         }
+    }
+
+    /// Whether what only a server needs, such as its certificates, must be there.
+    ///
+    /// Who merely looks at the folder may not be allowed to read them.
+    pub(super) fn serves(&self) -> bool {
+        self.serves
     }
 
     pub(super) fn node(&self, path: &str) -> Option<&'a Node> {
@@ -40,6 +51,49 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The texts of a list, of which one alone needs no list around it.
+    pub(super) fn texts(&mut self, path: &str) -> Vec<&'a str> {
+        let Some(node) = self.root.at(path) else {
+            return Vec::new();
+        };
+        let items = match &node.value {
+            Value::List(items) => items.as_slice(),
+            Value::Null => &[],
+            Value::Scalar(_) | Value::Map(_) => std::slice::from_ref(node),
+        };
+        let texts = items.iter().filter_map(|item| match &item.value {
+            Value::Scalar(text) => Some(text.as_str()),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        });
+        let texts: Vec<_> = texts.collect();
+        if texts.len() < items.len() {
+            self.wrong(path, "expected a list of texts");
+        }
+        texts.into_iter().filter(|text| !text.is_empty()).collect()
+    }
+
+    /// The paths of the items of a list: `endpoints[0]`, `endpoints[1]`.
+    pub(super) fn items(&self, path: &str) -> Vec<String> {
+        let items = self.root.at(path).map_or(0, |node| node.items().len());
+        (0..items).map(|index| format!("{path}[{index}]")).collect()
+    }
+
+    /// A number of bytes.
+    pub(super) fn size(&mut self, path: &str) -> Option<u64> {
+        let value = self.text(path)?;
+        let parsed = size::parse(value);
+        if parsed.is_none() {
+            self.wrong(
+                path,
+                &format!(
+                    "{} is no number of bytes: expected one like `64MiB` or `1000000`",
+                    shown(value)
+                ),
+            );
+        }
+        parsed
+    }
+
     pub(super) fn boolean(&mut self, path: &str) -> Option<bool> {
         let value = self.text(path)?;
         // YAML 1.1, which distribution reads, has all of these.
@@ -47,7 +101,10 @@ impl<'a> Values<'a> {
             "true" | "yes" | "on" | "y" => true,
             "false" | "no" | "off" | "n" => false,
             _ => {
-                self.wrong(path, &format!("`{value}` is neither `true` nor `false`"));
+                self.wrong(
+                    path,
+                    &format!("{} is neither `true` nor `false`", shown(value)),
+                );
                 return None;
             }
         };
@@ -56,12 +113,10 @@ impl<'a> Values<'a> {
 
     pub(super) fn number(&mut self, path: &str) -> Option<usize> {
         let value = self.text(path)?;
-        let number = value.parse().ok();
+        let number = value.replace('_', "").parse().ok();
         if number.is_none() {
-            self.wrong(
-                path,
-                &format!("`{value}` is no number that is not negative"),
-            );
+            let message = format!("{} is no whole number from 0 on", shown(value));
+            self.wrong(path, &message);
         }
         number
     }
@@ -72,7 +127,10 @@ impl<'a> Values<'a> {
         if parsed.is_none() {
             self.wrong(
                 path,
-                &format!("`{value}` is no duration: expected one like `90s` or `1h30m`"),
+                &format!(
+                    "{} is no duration: expected one like `90s` or `1h30m`",
+                    shown(value)
+                ),
             );
         }
         parsed
@@ -91,7 +149,11 @@ impl<'a> Values<'a> {
                 .collect();
             self.wrong(
                 path,
-                &format!("`{value}` is unknown: expected one of {}", names.join(", ")),
+                &format!(
+                    "{} is unknown: expected one of {}",
+                    shown(value),
+                    names.join(", ")
+                ),
             );
         }
         found.map(|(_, value)| *value)
@@ -99,11 +161,23 @@ impl<'a> Values<'a> {
 
     /// Notes a problem with what is under `path`, or with its absence.
     pub(super) fn wrong(&mut self, path: &str, message: &str) {
-        let node = self.root.at(path).unwrap_or(self.root);
-        self.problems.push(Problem {
-            origin: node.origin.clone(),
-            message: format!("`{path}`: {message}"),
-        });
+        let origin = self.origin(path);
+        self.problems
+            .push(Problem::new(origin, format!("`{path}`: {message}")));
+    }
+
+    /// Where `path` was written, or the nearest that was of what it lies in.
+    fn origin(&self, path: &str) -> Origin {
+        let mut node = self.root;
+        for step in steps(path) {
+            let inner = match step {
+                Step::Key(key) => node.get(key),
+                Step::Item(index) => node.items().get(index),
+            };
+            let Some(inner) = inner else { break };
+            node = inner;
+        }
+        node.origin.clone()
     }
 }
 

@@ -1,10 +1,13 @@
 //! From YAML to a tree.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
-use saphyr_parser::{Event, Parser, ScanError, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
+use super::files::ReadValue;
 use super::node::{Node, Origin, Value};
+use super::problem::Problem;
 
 /// How deep a configuration may nest.
 const DEPTH: usize = 32;
@@ -17,13 +20,6 @@ pub(super) enum YamlError {
     /// It is not YAML.
     #[error("this is not YAML: {}", .0.info())]
     Syntax(#[source] ScanError),
-    /// A key is there twice, and only one of them could count.
-    #[error("key `{key}` is there twice, first in line {first}")]
-    Twice {
-        key: String,
-        first: usize,
-        line: usize,
-    },
     /// A key is a list or a map.
     #[error("a key must be a text")]
     Key { line: usize },
@@ -42,8 +38,7 @@ impl YamlError {
     pub(super) fn line(&self) -> usize {
         match self {
             Self::Syntax(error) => error.marker().line(),
-            Self::Twice { line, .. }
-            | Self::Key { line }
+            Self::Key { line }
             | Self::Alias { line }
             | Self::TooLarge { line }
             | Self::Documents { line } => *line,
@@ -51,20 +46,47 @@ impl YamlError {
     }
 }
 
+/// Where a text comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Writer<'a> {
+    /// It holds without a file.
+    Defaults,
+    File,
+    /// The variable of this name.
+    Variable(&'a str),
+}
+
+/// Whose text is read, and what it may name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    pub(super) writer: Writer<'a>,
+    /// How the files of `!file` are read.
+    pub(super) files: ReadValue,
+}
+
+/// What a text comes to.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) root: Node,
+    /// What is wrong with it, and hides nothing else that is.
+    pub(super) problems: Vec<Problem>,
+}
+
 /// Reads one document; an empty one is null.
 ///
-/// Nodes say that they come from `variable`, or from their line.
-pub(super) fn parse(text: &str, variable: Option<&str>) -> Result<Node, YamlError> {
+/// Nodes say that they come from the variable, or from their line.
+pub(super) fn parse(text: &str, source: Source<'_>) -> Result<Document, YamlError> {
     let mut reader = Reader {
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),
-        variable,
+        source,
         nodes: 0,
+        problems: Vec::new(),
     };
-    let mut document = None;
+    let mut root = None;
     while let Some((event, line)) = reader.next()? {
         match event {
-            Event::DocumentStart(_) if document.is_some() => {
+            Event::DocumentStart(_) if root.is_some() => {
                 return Err(YamlError::Documents { line });
             }
             Event::StreamStart
@@ -72,18 +94,22 @@ pub(super) fn parse(text: &str, variable: Option<&str>) -> Result<Node, YamlErro
             | Event::DocumentStart(_)
             | Event::DocumentEnd
             | Event::Nothing => {}
-            first => document = Some(reader.node(first, line, 0)?),
+            first => root = Some(reader.node(first, line, 0)?),
         }
     }
     let nothing = Node::null(reader.origin(1));
-    Ok(document.unwrap_or(nothing))
+    Ok(Document {
+        root: root.unwrap_or(nothing),
+        problems: reader.problems,
+    })
 }
 
 struct Reader<'a> {
     events: Parser<'a, saphyr_parser::StrInput<'a>>,
     anchors: HashMap<usize, Node>,
-    variable: Option<&'a str>,
+    source: Source<'a>,
     nodes: usize,
+    problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
@@ -101,9 +127,10 @@ impl<'a> Reader<'a> {
     }
 
     fn origin(&self, line: usize) -> Origin {
-        match self.variable {
-            Some(name) => Origin::Variable(name.to_owned()),
-            None => Origin::Line(line),
+        match self.source.writer {
+            Writer::Defaults => Origin::Default,
+            Writer::File => Origin::Line(line),
+            Writer::Variable(name) => Origin::Variable(name.to_owned()),
         }
     }
 
@@ -112,19 +139,20 @@ impl<'a> Reader<'a> {
         if depth > DEPTH || self.nodes > NODES {
             return Err(YamlError::TooLarge { line });
         }
-        let (value, anchor) = match event {
+        let (node, anchor) = match event {
             Event::Alias(anchor) => return self.alias(anchor, line),
-            Event::Scalar(text, style, anchor, _) => {
-                let plain = style == saphyr_parser::ScalarStyle::Plain;
-                (scalar(&text, plain), anchor)
+            Event::Scalar(text, style, anchor, tag) => {
+                (self.scalar(&text, style, tag.as_deref(), line), anchor)
             }
-            Event::SequenceStart(anchor, _) => (self.list(line, depth)?, anchor),
-            Event::MappingStart(anchor, _) => (self.map(line, depth)?, anchor),
-            _ => (Value::Null, 0),
-        };
-        let node = Node {
-            origin: self.origin(line),
-            value,
+            Event::SequenceStart(anchor, _) => {
+                let value = self.list(line, depth)?;
+                (Node::new(self.origin(line), value), anchor)
+            }
+            Event::MappingStart(anchor, _) => {
+                let value = self.map(line, depth)?;
+                (Node::new(self.origin(line), value), anchor)
+            }
+            _ => (Node::null(self.origin(line)), 0),
         };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -141,6 +169,35 @@ impl<'a> Reader<'a> {
         Ok(node.clone())
     }
 
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Node {
+        let origin = self.origin(line);
+        match tag {
+            Some(tag) if tag.handle == "!" && tag.suffix == "file" => self.file(text, origin),
+            Some(tag) if tag.handle == "!" && !tag.suffix.is_empty() => {
+                let message = format!("unknown tag `!{}`: only `!file` is known", tag.suffix);
+                self.problems.push(Problem::mild(origin.clone(), message));
+                Node::null(origin)
+            }
+            _ => Node::new(origin, value(text, style == ScalarStyle::Plain)),
+        }
+    }
+
+    /// The text that a file holds, so that a secret need not stand in the configuration.
+    fn file(&mut self, name: &str, origin: Origin) -> Node {
+        let path = PathBuf::from(name);
+        match read(self.source.files, &path) {
+            Ok(text) => Node {
+                origin,
+                value: Value::Scalar(text),
+                file: Some(path),
+            },
+            Err(message) => {
+                self.problems.push(Problem::new(origin.clone(), message));
+                Node::null(origin)
+            }
+        }
+    }
+
     fn list(&mut self, line: usize, depth: usize) -> Result<Value, YamlError> {
         let mut items = Vec::new();
         loop {
@@ -152,7 +209,7 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&mut self, line: usize, depth: usize) -> Result<Value, YamlError> {
-        let mut entries: Vec<(String, Node)> = Vec::new();
+        let mut entries = Entries::default();
         let mut merged = Vec::new();
         loop {
             let (key, line) = match self.inside(line)? {
@@ -168,21 +225,44 @@ impl<'a> Reader<'a> {
             }
             // People look for the key; a map begins a line after it.
             node.origin = self.origin(line);
-            if let Some((_, first)) = entries.iter().find(|(name, _)| *name == key) {
-                let Origin::Line(first) = first.origin else {
-                    return Err(YamlError::Key { line });
-                };
-                return Err(YamlError::Twice { key, first, line });
+            if let Some(first) = entries.put(&key, node) {
+                let origin = self.origin(line);
+                let message = format!("key `{key}` is there twice, first in {first}");
+                self.problems.push(Problem::mild(origin, message));
             }
-            entries.push((key, node));
         }
         for (key, node) in merged.iter().flat_map(merged_entries) {
-            if entries.iter().all(|(name, _)| name != key) {
-                entries.push((key.clone(), node.clone()));
+            if !entries.places.contains_key(key) {
+                entries.put(key, node.clone());
             }
         }
-        Ok(Value::Map(entries))
+        Ok(Value::Map(entries.list))
     }
+}
+
+/// The entries of a map in their order; the last one of a name counts, as for distribution.
+#[derive(Default)]
+struct Entries {
+    list: Vec<(String, Node)>,
+    places: HashMap<String, usize>,
+}
+
+impl Entries {
+    /// Answers where the key was before, if it was.
+    fn put(&mut self, key: &str, node: Node) -> Option<Origin> {
+        if let Some(place) = self.places.get(key) {
+            let (_, before) = &mut self.list[*place];
+            return Some(std::mem::replace(before, node).origin);
+        }
+        self.places.insert(key.to_owned(), self.list.len());
+        self.list.push((key.to_owned(), node));
+        None
+    }
+}
+
+/// Reads the file of a value, or says why not.
+pub(super) fn read(files: ReadValue, path: &Path) -> Result<String, String> {
+    files(path).map_err(|error| format!("the file `{}`: {error}", path.display()))
 }
 
 /// What a merge key brings in: one map, or several in a list.
@@ -191,7 +271,7 @@ fn merged_entries(node: &Node) -> Vec<&(String, Node)> {
     maps.flat_map(Node::entries).collect()
 }
 
-fn scalar(text: &str, plain: bool) -> Value {
+fn value(text: &str, plain: bool) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,
         text => Value::Scalar(text.to_owned()),
@@ -213,12 +293,25 @@ fn line_of(span: Span) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files;
     use super::*;
+
+    fn parse(text: &str) -> Result<Node, YamlError> {
+        document(text).map(|document| document.root)
+    }
+
+    fn document(text: &str) -> Result<Document, YamlError> {
+        let source = Source {
+            writer: Writer::File,
+            files: files::value,
+        };
+        super::parse(text, source)
+    }
 
     fn line(node: &Node, path: &str) -> usize {
         match node.at(path).unwrap().origin {
             Origin::Line(line) => line,
-            Origin::Variable(_) => 0,
+            Origin::Default | Origin::Variable(_) => 0,
         }
     }
 
@@ -231,11 +324,9 @@ mod tests {
 
     #[test]
     fn every_key_knows_its_line() {
-        let tree = parse(
-            "version: 0.1\nlog:\n  fields:\n    service: registry\nhttp: {addr: ':5000'}\n",
-            None,
-        )
-        .unwrap();
+        let tree =
+            parse("version: 0.1\nlog:\n  fields:\n    service: registry\nhttp: {addr: ':5000'}\n")
+                .unwrap();
 
         assert_eq!(text(&tree, "version"), "0.1");
         assert_eq!(text(&tree, "http.addr"), ":5000");
@@ -245,16 +336,44 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_there_twice_is_refused_with_both_lines() {
-        let error = parse("a: 1\nb: 2\na: 3\n", None).unwrap_err();
+    fn a_key_that_is_there_twice_is_told_with_both_lines_and_the_last_one_counts() {
+        let document = document("a: 1\nb: 2\na: 3\n").unwrap();
 
-        assert_eq!(error.line(), 3);
-        assert_eq!(error.to_string(), "key `a` is there twice, first in line 1");
+        assert_eq!(text(&document.root, "a"), "3");
+        assert_eq!(
+            document.problems[0].to_string(),
+            "line 3: key `a` is there twice, first in line 1"
+        );
+    }
+
+    #[test]
+    fn a_value_may_come_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "s3cr3t\n").unwrap();
+
+        let document = document(&format!(
+            "a: !file {}\nb: [!file '/no/such/file']\nc: !flie /x\n",
+            path.display()
+        ))
+        .unwrap();
+
+        assert_eq!(text(&document.root, "a"), "s3cr3t");
+        assert_eq!(document.root.at("a").unwrap().file.as_ref(), Some(&path));
+        let problems: Vec<_> = document.problems.iter().map(ToString::to_string).collect();
+        assert!(
+            problems[0].starts_with("line 2: the file `/no/such/file`: it cannot be read"),
+            "{problems:?}"
+        );
+        assert_eq!(
+            problems[1],
+            "line 3: unknown tag `!flie`: only `!file` is known"
+        );
     }
 
     #[test]
     fn aliases_and_merge_keys_are_filled_in() {
-        let tree = parse("a: &x {k: 1, l: 2}\nb: *x\nc:\n  <<: *x\n  l: 3\n", None).unwrap();
+        let tree = parse("a: &x {k: 1, l: 2}\nb: *x\nc:\n  <<: *x\n  l: 3\n").unwrap();
 
         assert_eq!(text(&tree, "b.k"), "1");
         assert_eq!(text(&tree, "c.k"), "1");
@@ -269,15 +388,12 @@ mod tests {
             bomb = format!("{bomb}a{level}: &a{level} [{aliases}]\n");
         }
 
-        assert!(matches!(
-            parse(&bomb, None),
-            Err(YamlError::TooLarge { .. })
-        ));
+        assert!(matches!(parse(&bomb), Err(YamlError::TooLarge { .. })));
     }
 
     #[test]
     fn what_is_no_yaml_is_refused_with_its_line() {
-        let error = parse("a: 1\nb: [1, 2\nc: 3\n", None).unwrap_err();
+        let error = parse("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
 
         assert!(error.line() >= 2, "{error}");
     }
@@ -285,12 +401,12 @@ mod tests {
     #[test]
     fn nothing_is_null() {
         for text in ["", "# nothing\n", "---\n"] {
-            assert_eq!(parse(text, None).unwrap().value, Value::Null, "{text:?}");
+            assert_eq!(parse(text).unwrap().value, Value::Null, "{text:?}");
         }
     }
 
     #[test]
     fn deep_nesting_is_refused() {
-        assert!(parse(&"[".repeat(1_000), None).is_err());
+        assert!(parse(&"[".repeat(1_000)).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use boxyard_server::{Config, Logs, Server};
+use boxyard_server::{Config, Logs, Server, Sources};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,11 @@ impl Running {
             root.display()
         );
         std::fs::write(&path, text).unwrap();
-        let config = Config::load(Some(&path), []).unwrap();
+        let config = Config::load(&Sources {
+            path: Some(path),
+            ..Sources::default()
+        })
+        .unwrap();
         let runtime = Runtime::new().unwrap();
         let server = runtime
             .block_on(Server::start(&config, &Logs::silent()))

@@ -1,6 +1,6 @@
-//! `middleware`, `redis` and `proxy`: sections of distribution that are not served here, or not yet.
+//! `middleware`, `redis`, `proxy`, `compatibility` and `reporting`: sections of distribution that are not served here, or not yet.
 
-use crate::config::key::{Key, has_active_items, idle, refused};
+use crate::config::key::{Form, Key, Known, has_active_items, idle, part, refused};
 use crate::config::node::Node;
 
 pub(in crate::config) const KEYS: &[Key] = &[
@@ -9,12 +9,163 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "middleware is not there yet",
         has_active_middleware,
     ),
-    idle("redis", "nothing is kept in redis"),
+    part("middleware.registry[].name"),
+    part("middleware.registry[].disabled"),
+    part("middleware.registry[].options").form(Form::Fields),
+    part("middleware.repository[].name"),
+    part("middleware.repository[].disabled"),
+    part("middleware.repository[].options").form(Form::Fields),
+    part("middleware.storage[].name"),
+    part("middleware.storage[].disabled"),
+    part("middleware.storage[].options").form(Form::Fields),
     refused(
         "proxy",
         "a pull-through cache is not there yet",
         |_, node| node.get("remoteurl").is_some_and(|url| !url.is_empty()),
     ),
+    part("proxy.remoteurl").form(Form::Text),
+    part("proxy.username").form(Form::Text),
+    part("proxy.password").form(Form::Text).secret(),
+    part("proxy.exec.command").form(Form::Text),
+    part("proxy.exec.lifetime").form(Form::Duration),
+    part("proxy.ttl").form(Form::Duration),
+    part("proxy.cachewritetimeout").form(Form::Duration),
+    idle("redis", "the database needs no cache beside it"),
+    part("redis.addrs").form(Form::Texts).known(Known::Three),
+    part("redis.clientname")
+        .form(Form::Text)
+        .known(Known::Three),
+    part("redis.db").form(Form::Number),
+    part("redis.protocol")
+        .form(Form::Number)
+        .known(Known::Three),
+    part("redis.username").form(Form::Text).known(Known::Three),
+    part("redis.password").form(Form::Text).secret(),
+    part("redis.sentinelusername")
+        .form(Form::Text)
+        .known(Known::Three),
+    part("redis.sentinelpassword")
+        .form(Form::Text)
+        .secret()
+        .known(Known::Three),
+    part("redis.maxretries")
+        .form(Form::Number)
+        .known(Known::Three),
+    part("redis.minretrybackoff")
+        .form(Form::Duration)
+        .known(Known::Three),
+    part("redis.maxretrybackoff")
+        .form(Form::Duration)
+        .known(Known::Three),
+    part("redis.dialtimeout").form(Form::Duration),
+    part("redis.readtimeout").form(Form::Duration),
+    part("redis.writetimeout").form(Form::Duration),
+    part("redis.contexttimeoutenabled")
+        .form(Form::Boolean)
+        .known(Known::Three),
+    part("redis.poolfifo")
+        .form(Form::Boolean)
+        .known(Known::Three),
+    part("redis.poolsize")
+        .form(Form::Number)
+        .known(Known::Three),
+    part("redis.pooltimeout")
+        .form(Form::Duration)
+        .known(Known::Three),
+    part("redis.minidleconns")
+        .form(Form::Number)
+        .known(Known::Three),
+    part("redis.maxidleconns")
+        .form(Form::Number)
+        .known(Known::Three),
+    part("redis.maxactiveconns")
+        .form(Form::Number)
+        .known(Known::Three),
+    part("redis.connmaxidletime")
+        .form(Form::Duration)
+        .known(Known::Three),
+    part("redis.connmaxlifetime")
+        .form(Form::Duration)
+        .known(Known::Three),
+    part("redis.maxredirects")
+        .form(Form::Number)
+        .known(Known::Three),
+    part("redis.readonly")
+        .form(Form::Boolean)
+        .known(Known::Three),
+    part("redis.routebylatency")
+        .form(Form::Boolean)
+        .known(Known::Three),
+    part("redis.routerandomly")
+        .form(Form::Boolean)
+        .known(Known::Three),
+    part("redis.mastername")
+        .form(Form::Text)
+        .known(Known::Three),
+    part("redis.disableidentity")
+        .form(Form::Boolean)
+        .known(Known::Three),
+    part("redis.identitysuffix")
+        .form(Form::Text)
+        .known(Known::Three),
+    part("redis.unstableresp3")
+        .form(Form::Boolean)
+        .known(Known::Three),
+    part("redis.tls.enabled")
+        .form(Form::Boolean)
+        .known(Known::Three),
+    part("redis.tls.certificate")
+        .form(Form::Text)
+        .known(Known::Three),
+    part("redis.tls.key").form(Form::Text).known(Known::Three),
+    part("redis.tls.rootcas")
+        .form(Form::Texts)
+        .known(Known::Three),
+    part("redis.tls.clientcas")
+        .form(Form::Texts)
+        .known(Known::Three),
+    part("redis.addr").form(Form::Text).known(Known::Two),
+    part("redis.pool.maxidle")
+        .form(Form::Number)
+        .known(Known::Two),
+    part("redis.pool.maxactive")
+        .form(Form::Number)
+        .known(Known::Two),
+    part("redis.pool.idletimeout")
+        .form(Form::Duration)
+        .known(Known::Two),
+    idle(
+        "compatibility.schema1",
+        "images of schema 1 are kept where they lie, but none is taken any more",
+    )
+    .known(Known::Two),
+    part("compatibility.schema1.enabled")
+        .form(Form::Boolean)
+        .known(Known::Two),
+    part("compatibility.schema1.signingkeyfile")
+        .form(Form::Text)
+        .known(Known::Two),
+    idle("reporting", "nothing is reported to anybody else").known(Known::Two),
+    part("reporting.bugsnag.apikey")
+        .form(Form::Text)
+        .secret()
+        .known(Known::Two),
+    part("reporting.bugsnag.releasestage")
+        .form(Form::Text)
+        .known(Known::Two),
+    part("reporting.bugsnag.endpoint")
+        .form(Form::Text)
+        .known(Known::Two),
+    part("reporting.newrelic.licensekey")
+        .form(Form::Text)
+        .secret()
+        .known(Known::Two),
+    part("reporting.newrelic.name")
+        .form(Form::Text)
+        .known(Known::Two),
+    part("reporting.newrelic.verbose")
+        .form(Form::Boolean)
+        .known(Known::Two),
 ];
 
 fn has_active_middleware(root: &Node, node: &Node) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::config::key::{Key, idle, is_one_of, refused, works};
+use crate::config::key::{Form, Key, Known, idle, is_one_of, part, refused, works};
 use crate::config::node::{Node, Value};
 use crate::config::values::Values;
 
@@ -13,42 +13,43 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "http.addr",
         "`127.0.0.1:5000`",
         "Where to listen; `:5000` is every address of the machine.",
-    ),
+    ).form(Form::Text),
     refused("http.net", "only `tcp` is served yet", |_, node| {
         !is_one_of(node, &["", "tcp"])
-    }),
+    }).form(Form::Choice(&["tcp", "unix"])),
     refused(
         "http.prefix",
         "a prefix of all paths is not there yet",
         |_, node| !is_one_of(node, &["", "/"]),
-    ),
+    ).form(Form::Text),
     works(
         "http.host",
         "",
         "What URLs begin with, such as `https://registry.example.com`; without it they are relative.",
-    ),
+    ).form(Form::Text),
     works(
         "http.secret",
         "",
         "Accepted; uploads need no shared secret here.",
-    ),
+    ).form(Form::Text).secret(),
     works(
         "http.relativeurls",
         "`false`",
         "Keeps URLs relative even with `http.host`.",
-    ),
+    ).form(Form::Boolean),
     works(
         "http.draintimeout",
         "`5s`",
         "How long running requests have when the server stops.",
-    ),
+    ).form(Form::Duration),
     works(
         "http.headers",
         "",
         "Headers of every answer that does not have them already.",
-    ),
-    works("http.http2.disabled", "`false`", "Switches HTTP/2 off."),
-    idle("http.h2c", "HTTP/2 without TLS is always served"),
+    ).form(Form::Headers).example("{X-Content-Type-Options: [nosniff]}"),
+    works("http.http2.disabled", "`false`", "Switches HTTP/2 off.").form(Form::Boolean),
+    idle("http.h2c", "HTTP/2 without TLS is always served").known(Known::Three),
+    part("http.h2c.enabled").form(Form::Boolean).known(Known::Three),
 ];
 
 /// How things are served.

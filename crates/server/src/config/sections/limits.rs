@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::body::Pace;
-use crate::config::key::{Key, works};
+use crate::config::key::{Form, Key, works};
 use crate::config::values::Values;
 
 pub(in crate::config) const KEYS: &[Key] = &[
@@ -11,22 +11,26 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "boxyard.uploads.window",
         "`60s`",
         "How long the server waits for `minimum` more bytes of a body.",
-    ),
+    )
+    .form(Form::Duration),
     works(
         "boxyard.uploads.minimum",
-        "`16384`",
+        "`16KiB`",
         "How many bytes must come within `window`; a client that sends less is answered 408. Only time spent waiting for the client counts.",
-    ),
+    )
+    .form(Form::Size),
     works(
         "boxyard.connections.limit",
         "`4096`",
         "How many connections there may be; others wait.",
-    ),
+    )
+    .form(Form::Number),
     works(
         "boxyard.connections.idletimeout",
         "`2m`",
         "How long a connection may rest between two requests.",
-    ),
+    )
+    .form(Form::Duration),
 ];
 
 /// What bounds clients.
@@ -47,9 +51,7 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Limits {
             window: values
                 .duration("boxyard.uploads.window")
                 .unwrap_or(pace.window),
-            bytes: values
-                .number("boxyard.uploads.minimum")
-                .map_or(pace.bytes, |bytes| bytes as u64),
+            bytes: values.size("boxyard.uploads.minimum").unwrap_or(pace.bytes),
         },
         connections: values
             .number("boxyard.connections.limit")

@@ -1,0 +1,222 @@
+//! Whether every key of a configuration is known, and what becomes of it.
+
+use super::key::{Fate, Key};
+use super::keys::{self, Found, nearest};
+use super::node::{Node, Value};
+use super::path::Place;
+use super::problem::{Problem, shown};
+
+/// With more problems than this the file is no configuration, and nobody reads on.
+const ENOUGH: usize = 1_000;
+
+/// What the checked keys come to.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    pub(super) problems: Vec<Problem>,
+    /// What is accepted and does nothing.
+    pub(super) notes: Vec<String>,
+}
+
+/// Looks at every key of the tree.
+pub(super) fn check(root: &Node) -> Checked {
+    let mut checker = Checker {
+        root,
+        checked: Checked::default(),
+    };
+    checker.inside(root, &Place::default());
+    checker.checked
+}
+
+struct Checker<'a> {
+    root: &'a Node,
+    checked: Checked,
+}
+
+impl Checker<'_> {
+    /// Looks at what lies in a section or in an item of a list.
+    fn inside(&mut self, node: &Node, place: &Place) {
+        match &node.value {
+            Value::Null => {}
+            Value::Map(_) if is_list(place) => {
+                self.problem(Problem::new(
+                    node.origin.clone(),
+                    format!("`{place}` must be a list"),
+                ));
+            }
+            Value::Map(entries) => {
+                for (name, inner) in entries {
+                    self.one(inner, &place.key(name));
+                }
+            }
+            Value::List(items) if is_list(place) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.inside(item, &place.item(index));
+                }
+            }
+            Value::Scalar(text) if text.is_empty() => {}
+            Value::List(_) | Value::Scalar(_) => {
+                let what = if place.is_root() {
+                    "the configuration".to_owned()
+                } else {
+                    format!("`{place}`")
+                };
+                self.problem(Problem::new(
+                    node.origin.clone(),
+                    format!("{what} must have keys below it"),
+                ));
+            }
+        }
+    }
+
+    fn one(&mut self, node: &Node, place: &Place) {
+        match keys::find(place.pattern()) {
+            Found::Section => return self.inside(node, place),
+            Found::Nothing => self.unknown(node, place),
+            Found::Key(key) => self.known(node, key),
+        }
+        if keys::has_keys_below(place.pattern()) && has_inside(node) {
+            self.inside(node, place);
+        }
+    }
+
+    fn known(&mut self, node: &Node, key: &Key) {
+        let Key { path, about, .. } = key;
+        match key.fate {
+            Fate::Works | Fate::Part => {}
+            Fate::Idle if node.is_empty() => {}
+            Fate::Idle => {
+                let said = format!("`{path}` has no effect: {about}");
+                self.checked.notes.push(said);
+            }
+            Fate::Refused(asks) if !asks(self.root, node) => {}
+            Fate::Refused(_) => {
+                let message = format!("`{path}` is refused: {about}");
+                self.problem(Problem::new(node.origin.clone(), message));
+            }
+        }
+    }
+
+    fn unknown(&mut self, node: &Node, place: &Place) {
+        let many = self.checked.problems.len() > ENOUGH;
+        let near = if many { None } else { nearest(place.pattern()) };
+        let hint = match near {
+            Some(near) => format!(": did you mean `{}`?", place.beside(near)),
+            None => String::new(),
+        };
+        let message = format!("unknown key {}{hint}", shown(&place.to_string()));
+        self.problem(Problem::mild(node.origin.clone(), message));
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        if self.checked.problems.len() <= ENOUGH {
+            self.checked.problems.push(problem);
+        }
+    }
+}
+
+fn is_list(place: &Place) -> bool {
+    keys::has_keys_below(&format!("{}[]", place.pattern()))
+}
+
+/// Whether there is something to look at below a key that has a value of its own, too, as in `storage: filesystem`.
+fn has_inside(node: &Node) -> bool {
+    matches!(&node.value, Value::Map(entries) if !entries.is_empty())
+        || matches!(&node.value, Value::List(items) if !items.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files;
+    use super::super::yaml::{self, Source, Writer};
+    use super::*;
+
+    fn checked(text: &str) -> (Vec<String>, usize) {
+        let source = Source {
+            writer: Writer::File,
+            files: files::value,
+        };
+        let checked = check(&yaml::parse(text, source).unwrap().root);
+        let problems = checked.problems.iter().map(ToString::to_string).collect();
+        (problems, checked.notes.len())
+    }
+
+    #[test]
+    fn what_protects_is_refused() {
+        let table = [
+            "auth: {htpasswd: {realm: r, path: /p}}",
+            "auth: token",
+            "http: {tls: {certificate: /c}}",
+            "http: {net: unix}",
+            "http: {prefix: /x/}",
+            "proxy: {remoteurl: 'https://registry-1.docker.io'}",
+            "storage: {maintenance: {readonly: {enabled: true}}}",
+            "storage: {s3: {bucket: b}}",
+            "storage: {inmemory: }",
+            "middleware: {storage: [{name: cloudfront}]}",
+            "notifications: {endpoints: [{name: a, url: u}]}",
+            "validation: {manifests: {urls: {allow: [x]}}}",
+            "validation: {manifests: {indexes: {platforms: List}}}",
+            "policy: {repository: {classes: [image]}}",
+        ];
+
+        for text in table {
+            let (problems, _) = checked(text);
+            assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+            assert!(problems[0].contains("is refused"), "{text}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_switched_off_is_not_refused() {
+        let table = [
+            "auth: none",
+            "auth:",
+            "http: {tls: {certificate: '', clientcas: []}, net: tcp, prefix: /}",
+            "proxy: {remoteurl: '', username: x}",
+            "storage: {maintenance: {readonly: {enabled: no}}}",
+            "middleware: {storage: [{name: cloudfront, disabled: true}]}",
+            "notifications: {endpoints: [{name: a, disabled: true}]}",
+            "validation: {disabled: true, manifests: {urls: {allow: [x]}}}",
+            "validation: {manifests: {indexes: {platforms: None}}}",
+            "policy: {repository: {classes: []}}",
+        ];
+
+        for text in table {
+            assert_eq!(checked(text), (Vec::new(), 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_harmless_is_said() {
+        let (problems, notes) = checked(
+            "redis: {addrs: [a]}\nhealth: {storagedriver: {enabled: true}}\nstorage: {cache: {blobdescriptor: redis}}",
+        );
+
+        assert_eq!((problems, notes), (Vec::new(), 3));
+    }
+
+    #[test]
+    fn unknown_keys_name_their_line_and_the_nearest_known_one() {
+        let (problems, _) = checked(
+            "storage:\n  filesystm: {}\nadress: x\naddr: ':5000'\nhttp:\n  relativeURLs: true\n  frobnicate: 1\n",
+        );
+
+        assert_eq!(
+            problems,
+            [
+                "line 2: unknown key `storage.filesystm`: did you mean `storage.filesystem`?",
+                "line 3: unknown key `adress`",
+                "line 4: unknown key `addr`: did you mean `http.addr`?",
+                "line 6: unknown key `http.relativeURLs`: did you mean `http.relativeurls`?",
+                "line 7: unknown key `http.frobnicate`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_section_must_be_a_map() {
+        let (problems, _) = checked("http: 5000\n");
+
+        assert_eq!(problems, ["line 1: `http` must have keys below it"]);
+    }
+}

@@ -1,0 +1,129 @@
+//! From a file and the environment to a checked tree.
+
+use super::check::{self, Checked};
+use super::environment::{self, Applied};
+use super::files::{self, ReadValue};
+use super::node::{Node, Origin, Value};
+use super::problem::Problem;
+use super::values::Values;
+use super::yaml::{self, Source, Writer};
+use super::{Config, ConfigError, Sources};
+
+/// What is served without a configuration.
+const DEFAULT: &str = "
+version: 0.1
+storage: {filesystem: {rootdirectory: ./registry-data}, delete: {enabled: true}}
+http: {addr: '127.0.0.1:5000'}
+";
+/// Keys whose value may be the name of the only key below them, as in `storage: filesystem`.
+const NAMED_BY_A_WORD: [&str; 2] = ["storage", "auth"];
+
+/// A configuration as it was written, and all that is wrong with how.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) root: Node,
+    pub(super) checked: Checked,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<String>,
+    quiet: Vec<String>,
+}
+
+impl Reading {
+    /// Reads the file that the sources name.
+    pub(super) fn of(sources: &Sources) -> Result<Self, ConfigError> {
+        let text = match &sources.path {
+            Some(path) => files::text(path, files::CONFIG_BYTES).map_err(|source| {
+                let path = path.clone();
+                ConfigError::Unreadable { path, source }
+            })?,
+            None => DEFAULT.to_owned(),
+        };
+        let writer = match sources.path {
+            Some(_) => Writer::File,
+            None => Writer::Defaults,
+        };
+        Ok(Self::parse(&text, writer, sources, files::value))
+    }
+
+    /// Reads a text that stands for the file.
+    pub(super) fn parse(
+        text: &str,
+        writer: Writer<'_>,
+        sources: &Sources,
+        files: ReadValue,
+    ) -> Self {
+        let (mut root, mut problems) = match yaml::parse(text, Source { writer, files }) {
+            Ok(document) => (document.root, document.problems),
+            Err(error) => return Self::broken(error.line(), error.to_string()),
+        };
+        let variables = sources.variables.iter().cloned();
+        let applied = environment::apply(&mut root, variables, files);
+        for key in NAMED_BY_A_WORD {
+            root.expand(key);
+        }
+        forget_default_store(&mut root);
+        let mut checked = check::check(&root);
+        let Applied {
+            problems: wrong,
+            mut warnings,
+            quiet,
+        } = applied;
+        problems.extend(wrong);
+        problems.append(&mut checked.problems);
+        if sources.lenient {
+            let mild = problems.extract_if(.., |problem| problem.mild);
+            warnings.extend(mild.map(|problem| problem.to_string()));
+        }
+        Self {
+            root,
+            checked,
+            problems,
+            warnings,
+            quiet,
+        }
+    }
+
+    fn broken(line: usize, message: String) -> Self {
+        Self {
+            root: Node::null(Origin::Line(1)),
+            checked: Checked::default(),
+            problems: vec![Problem::new(Origin::Line(line), message)],
+            warnings: Vec::new(),
+            quiet: Vec::new(),
+        }
+    }
+
+    /// What the values mean, unless something is wrong with them.
+    pub(super) fn config(self, sources: &Sources) -> Result<Config, ConfigError> {
+        let path = sources.path.clone();
+        let is_broken = matches!(self.root.value, Value::Null) && !self.problems.is_empty();
+        let mut problems = self.problems;
+        if !is_broken {
+            let mut values = Values::of(&self.root, sources.serves);
+            let mut config = Config::read(&mut values);
+            problems.append(&mut values.problems);
+            if problems.is_empty() {
+                config.notes = self.checked.notes;
+                config.warnings = self.warnings;
+                config.quiet = self.quiet;
+                return Ok(config);
+            }
+        }
+        problems.sort_by(|one, other| one.order().cmp(&other.order()));
+        Err(ConfigError::Problems { path, problems })
+    }
+}
+
+/// A variable that names another store than the one that holds without a file replaces it.
+fn forget_default_store(root: &mut Node) {
+    let Value::Map(entries) = &mut root.value else {
+        return;
+    };
+    let storage = entries.iter_mut().find(|(name, _)| name == "storage");
+    if let Some((_, node)) = storage
+        && super::sections::storage::drivers(node).len() > 1
+        && let Value::Map(entries) = &mut node.value
+    {
+        entries.retain(|(name, node)| name != "filesystem" || node.origin != Origin::Default);
+    }
+}
