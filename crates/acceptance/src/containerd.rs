@@ -15,24 +15,35 @@ impl Containerd {
     /// Starts Debian's containerd.
     #[track_caller]
     pub fn debian() -> Self {
+        Self::debian_in(Sandbox::new(Network::Machine))
+    }
+
+    /// Starts Debian's containerd in a sandbox.
+    #[track_caller]
+    pub fn debian_in(sandbox: Sandbox) -> Self {
         let path = "/usr/sbin:/usr/bin:/sbin:/bin";
         let config = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
-        Self::start(path, config)
+        Self::start(sandbox, path, config)
     }
 
     /// Starts the newest containerd.
     #[track_caller]
     pub fn newest() -> Self {
+        Self::newest_in(Sandbox::new(Network::Machine))
+    }
+
+    /// Starts the newest containerd in a sandbox.
+    #[track_caller]
+    pub fn newest_in(sandbox: Sandbox) -> Self {
         let engine = tools().join("engine");
         let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", engine.display());
         let config = "version = 3\ndisabled_plugins = [\"io.containerd.cri.v1.images\", \
                       \"io.containerd.cri.v1.runtime\", \"io.containerd.grpc.v1.cri\"]\n";
-        Self::start(&path, config)
+        Self::start(sandbox, &path, config)
     }
 
     #[track_caller]
-    fn start(path: &str, config: &str) -> Self {
-        let mut sandbox = Sandbox::new(Network::Machine);
+    fn start(mut sandbox: Sandbox, path: &str, config: &str) -> Self {
         let home = sandbox.home().display().to_string();
         let config = format!(
             "{config}root = \"{home}/root\"\nstate = \"{home}/state\"\n\
@@ -50,6 +61,11 @@ impl Containerd {
             probe.succeeds("version")
         });
         Self { sandbox, client }
+    }
+
+    /// The client, for more than a line.
+    pub fn client(&self) -> &Tool {
+        &self.client
     }
 
     /// Runs a line of `ctr`, which must succeed.

@@ -20,7 +20,12 @@ impl Docker {
     /// Starts Debian's engine, which keeps images as layers of its own making and pushes Docker's manifests.
     #[track_caller]
     pub fn debian(network: Network) -> Self {
-        let sandbox = Sandbox::new(network);
+        Self::debian_in(Sandbox::new(network), &json!({}))
+    }
+
+    /// Starts Debian's engine in a sandbox, with this configuration.
+    #[track_caller]
+    pub fn debian_in(sandbox: Sandbox, config: &Value) -> Self {
         let daemon = sandbox.tool("dockerd");
         let debian = Path::new("/usr/bin/docker");
         let client = if debian.exists() {
@@ -28,28 +33,28 @@ impl Docker {
         } else {
             "docker"
         };
-        Self::start(sandbox, network, &daemon, client, &json!({}))
+        Self::start(sandbox, &daemon, client, config)
     }
 
     /// Starts the newest engine, which keeps images as they are and pushes whole indexes.
     #[track_caller]
     pub fn newest(network: Network) -> Self {
-        let sandbox = Sandbox::new(network);
+        Self::newest_in(Sandbox::new(network), &json!({}))
+    }
+
+    /// Starts the newest engine in a sandbox, with this configuration.
+    #[track_caller]
+    pub fn newest_in(sandbox: Sandbox, config: &Value) -> Self {
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", tools().join("engine").display());
         let daemon = sandbox.tool("dockerd").env("PATH", &path);
-        let config = json!({ "features": { "containerd-snapshotter": true } });
-        Self::start(sandbox, network, &daemon, "docker", &config)
+        let mut config = config.clone();
+        config["features"] = json!({ "containerd-snapshotter": true });
+        Self::start(sandbox, &daemon, "docker", &config)
     }
 
     #[track_caller]
-    fn start(
-        mut sandbox: Sandbox,
-        network: Network,
-        daemon: &Tool,
-        client: &str,
-        config: &Value,
-    ) -> Self {
+    fn start(mut sandbox: Sandbox, daemon: &Tool, client: &str, config: &Value) -> Self {
         let home = sandbox.home().to_owned();
         let at = |name: &str| home.join(name).display().to_string();
         let file = at("daemon.json");
@@ -63,7 +68,7 @@ impl Docker {
             at("docker.sock"),
             sandbox.cgroup(),
         );
-        if network == Network::Machine {
+        if sandbox.network() == Network::Machine {
             words += " --bridge none --iptables=false --ip6tables=false --ip-forward=false";
         }
         let client = sandbox

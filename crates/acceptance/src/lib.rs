@@ -4,6 +4,7 @@
 //!   it needs root.
 //! - [`Tool`] is a program that a test calls, with the options and the environment of every call.
 //! - [`Docker`], [`Containerd`] and [`Podman`] are engines, each with folders of its own.
+//! - [`Remote`] is a registry on another machine than its clients, as far as these can tell.
 //! - [`go_program`] builds a client from the sources beside this crate's.
 //! - [`Boxyard`] is the built binary as a command beside a server.
 //! - [`Victim`] is a server that a test attacks, and knows what must be as before afterwards.
@@ -21,6 +22,7 @@ mod docker;
 mod go;
 mod layout;
 mod podman;
+mod remote;
 mod sandbox;
 mod tool;
 mod victim;
@@ -32,6 +34,7 @@ pub use docker::Docker;
 pub use go::go_program;
 pub use layout::Layout;
 pub use podman::Podman;
+pub use remote::Remote;
 pub use sandbox::{Network, Sandbox};
 pub use tool::Tool;
 pub use victim::{Victim, expect_refusal, is_refusal, nowhere};

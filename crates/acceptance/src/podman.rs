@@ -11,9 +11,12 @@ pub struct Podman {
 impl Podman {
     /// Makes an empty store.
     pub fn new() -> Self {
-        Self {
-            sandbox: Sandbox::new(Network::Machine),
-        }
+        Self::within(Sandbox::new(Network::Machine))
+    }
+
+    /// Makes an empty store in a sandbox.
+    pub fn within(sandbox: Sandbox) -> Self {
+        Self { sandbox }
     }
 
     /// `podman` with this store.

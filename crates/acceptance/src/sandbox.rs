@@ -81,6 +81,45 @@ impl Sandbox {
         }
     }
 
+    /// Lays a cable to another sandbox; both have networks of their own, and are on no other.
+    ///
+    /// Each end is an interface `cable` with its address, such as `192.0.2.1/24`.
+    #[track_caller]
+    pub fn connect(&self, address: &str, other: &Self, others: &str) {
+        let ip = Tool::new(self.home(), "ip");
+        ip.run(format!(
+            "link add cable netns {} type veth peer name cable netns {}",
+            self.pid, other.pid
+        ));
+        for (sandbox, address) in [(self, address), (other, others)] {
+            assert_eq!(
+                sandbox.network,
+                Network::Private,
+                "the network is the machine's"
+            );
+            let ip = sandbox.tool("ip");
+            ip.run(format!("address add {address} dev cable"));
+            ip.run("link set cable up");
+        }
+    }
+
+    /// Lets programs inside find a name at an address.
+    #[track_caller]
+    pub fn resolve(&self, name: &str, address: &str) {
+        self.bash(&format!("echo '{address} {name}' >>/etc/hosts"));
+    }
+
+    /// Runs lines of a shell inside, as root pastes them, and returns what they say; each must succeed.
+    #[track_caller]
+    pub fn bash(&self, lines: &str) -> String {
+        self.tool("bash").run_words(&["-euc", lines])
+    }
+
+    /// Which network it has.
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
     /// The folder that ends with the sandbox; programs see it as their home.
     pub fn home(&self) -> &Path {
         self.home.path()
