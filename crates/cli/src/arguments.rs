@@ -7,6 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::certificate::{self, CertificateArguments};
+use crate::check;
 use crate::config::ConfigFile;
 use crate::tag::TagCommand;
 
@@ -138,6 +139,9 @@ pub(crate) enum Command {
 /// What is to be said about the configuration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
+    /// Say what each key and each variable does, and all that is wrong: exit status 0 or 64
+    #[command(after_help = check::EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", check::HELP, check::EXAMPLES))]
+    Check(ConfigArgument),
     /// Print every key with its default and what it does, as Markdown
     Reference,
 }

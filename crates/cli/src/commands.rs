@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use boxyard_server::ConfigError;
 
 use crate::arguments::{Arguments, Command, ConfigCommand};
-use crate::{certificate, config, healthcheck, maintenance, serve, tag};
+use crate::{certificate, check, config, healthcheck, maintenance, serve, tag};
 
 /// What `sysexits.h` calls `EX_USAGE`: the caller has to change something before trying again.
 const USAGE: u8 = 64;
@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Findings(config) => maintenance::findings(config.file()),
         Command::Certificate(arguments) => certificate::run(&arguments),
         Command::Tag(command) => tag::run(command),
+        Command::Config(ConfigCommand::Check(config)) => check::run(config.file()),
         Command::Config(ConfigCommand::Reference) => config::print_reference(),
         Command::Healthcheck { url, config } => healthcheck::run(url.as_deref(), config.file()),
     };
@@ -26,7 +27,8 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let is_config = error.downcast_ref::<ConfigError>().is_some();
+            let is_config = error.downcast_ref::<ConfigError>().is_some()
+                || error.downcast_ref::<check::BadConfig>().is_some();
             if is_config {
                 ExitCode::from(USAGE)
             } else {

@@ -27,17 +27,26 @@ pub(crate) fn load_to_serve(file: ConfigFile<'_>) -> Result<Config, ConfigError>
     Config::load(&sources)
 }
 
-/// A variable that is not text is none of ours.
-fn sources(file: ConfigFile<'_>) -> Sources {
-    let variables = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok()?;
-        Some((name, value.into_string().ok()?))
-    });
+/// Where it comes from, for who wants to see all of it.
+pub(crate) fn sources(file: ConfigFile<'_>) -> Sources {
+    let mut variables = Vec::new();
+    let mut not_text = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        // A name that is not text is none of ours.
+        let Ok(name) = name.into_string() else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => variables.push((name, value)),
+            Err(_) => not_text.push(name),
+        }
+    }
     // A variable that is set to nothing names no file.
     let path = file.path.filter(|path| !path.as_os_str().is_empty());
     Sources {
         path: path.map(ToOwned::to_owned),
-        variables: variables.collect(),
+        variables,
+        not_text,
         lenient: file.lenient,
         serves: false,
     }

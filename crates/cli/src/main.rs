@@ -4,6 +4,7 @@
 mod administration;
 mod arguments;
 mod certificate;
+mod check;
 mod commands;
 mod config;
 mod confirm;

@@ -3,6 +3,7 @@
 mod check;
 mod duration;
 mod environment;
+mod explain;
 mod files;
 mod key;
 mod keys;
@@ -19,6 +20,8 @@ mod yaml;
 
 use std::path::PathBuf;
 
+pub use check::Effect;
+pub use explain::{Explanation, Row, Setting, explain};
 pub use files::FileError;
 pub use problem::{ConfigError, Problem};
 pub use reference::reference;
@@ -62,6 +65,8 @@ pub struct Sources {
     pub path: Option<PathBuf>,
     /// The variables of the environment.
     pub variables: Vec<(String, String)>,
+    /// The names of variables whose values are no text.
+    pub not_text: Vec<String>,
     /// Whether what is unknown is only a warning.
     pub lenient: bool,
     /// Whether what only a server needs, such as its certificates, must be there.

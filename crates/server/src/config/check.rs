@@ -15,6 +15,31 @@ pub(super) struct Checked {
     pub(super) problems: Vec<Problem>,
     /// What is accepted and does nothing.
     pub(super) notes: Vec<String>,
+    /// Every value that was written, and what it is.
+    pub(super) seen: Vec<Seen>,
+}
+
+/// A value of the configuration.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) place: Place,
+    pub(super) value: Node,
+    /// Nothing where nobody knows it.
+    pub(super) key: Option<&'static Key>,
+    pub(super) effect: Effect,
+}
+
+/// What becomes of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It does what it says.
+    Works,
+    /// It is accepted and does nothing.
+    Idle,
+    /// The configuration cannot be served by because of it.
+    Refused,
+    /// Nobody knows it.
+    Unknown,
 }
 
 /// Looks at every key of the tree.
@@ -69,30 +94,47 @@ impl Checker<'_> {
     }
 
     fn one(&mut self, node: &Node, place: &Place) {
-        match keys::find(place.pattern()) {
+        let (key, effect) = match keys::find(place.pattern()) {
             Found::Section => return self.inside(node, place),
-            Found::Nothing => self.unknown(node, place),
-            Found::Key(key) => self.known(node, key),
-        }
+            Found::Nothing => {
+                self.unknown(node, place);
+                (None, Effect::Unknown)
+            }
+            Found::Key(key) => (Some(key), self.known(node, key)),
+        };
         if keys::has_keys_below(place.pattern()) && has_inside(node) {
-            self.inside(node, place);
+            return self.inside(node, place);
         }
+        self.checked.seen.push(Seen {
+            place: place.clone(),
+            value: node.clone(),
+            key,
+            effect,
+        });
     }
 
-    fn known(&mut self, node: &Node, key: &Key) {
-        let Key { path, about, .. } = key;
-        match key.fate {
-            Fate::Works | Fate::Part => {}
-            Fate::Idle if node.is_empty() => {}
+    fn known(&mut self, node: &Node, key: &'static Key) -> Effect {
+        let decider = keys::decider(key);
+        let decides_itself = std::ptr::eq(key, decider);
+        let whole = self.root.at(decider.path).unwrap_or(node);
+        let Key { path, about, .. } = decider;
+        match decider.fate {
+            Fate::Works | Fate::Part => Effect::Works,
             Fate::Idle => {
-                let said = format!("`{path}` has no effect: {about}");
-                self.checked.notes.push(said);
+                if decides_itself && !node.is_empty() {
+                    let said = format!("`{path}` has no effect: {about}");
+                    self.checked.notes.push(said);
+                }
+                Effect::Idle
             }
-            Fate::Refused(asks) if !asks(self.root, node) => {}
-            Fate::Refused(_) => {
-                let message = format!("`{path}` is refused: {about}");
-                self.problem(Problem::new(node.origin.clone(), message));
+            Fate::Refused(asks) if asks(self.root, whole) => {
+                if decides_itself {
+                    let message = format!("`{path}` is refused: {about}");
+                    self.problem(Problem::new(node.origin.clone(), message));
+                }
+                Effect::Refused
             }
+            Fate::Refused(_) => Effect::Idle,
         }
     }
 

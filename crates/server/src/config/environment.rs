@@ -24,6 +24,8 @@ pub(super) struct Applied {
     pub(super) problems: Vec<Problem>,
     /// Variables that mean nothing.
     pub(super) warnings: Vec<String>,
+    /// Their names.
+    pub(super) unknown: Vec<String>,
     /// Variables that others than people make.
     pub(super) quiet: Vec<String>,
 }
@@ -51,10 +53,22 @@ pub(super) fn apply(
             None if kubernetes::makes(name, text) => applied.quiet.push(format!(
                 "the variable `{name}` means nothing here; Kubernetes makes it for a service"
             )),
-            None => applied.warnings.push(unknown(name)),
+            None => {
+                applied.warnings.push(unknown(name));
+                applied.unknown.push(name.clone());
+            }
         }
     }
     applied
+}
+
+/// Variables of ours whose values cannot be read.
+pub(super) fn not_text(names: &[String]) -> impl Iterator<Item = Problem> {
+    let ours = |name: &&String| name.starts_with(PREFIX) && Meaning::of(name).is_some();
+    names.iter().filter(ours).map(|name| {
+        let origin = Origin::Variable(name.clone());
+        Problem::new(origin, "its value is no text in UTF-8")
+    })
 }
 
 /// What a variable is about.

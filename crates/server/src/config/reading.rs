@@ -25,6 +25,8 @@ pub(super) struct Reading {
     pub(super) checked: Checked,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
+    /// The names of variables that mean nothing.
+    pub(super) unknown_variables: Vec<String>,
     quiet: Vec<String>,
 }
 
@@ -58,6 +60,7 @@ impl Reading {
         };
         let variables = sources.variables.iter().cloned();
         let applied = environment::apply(&mut root, variables, files);
+        problems.extend(environment::not_text(&sources.not_text));
         for key in NAMED_BY_A_WORD {
             root.expand(key);
         }
@@ -66,6 +69,7 @@ impl Reading {
         let Applied {
             problems: wrong,
             mut warnings,
+            unknown,
             quiet,
         } = applied;
         problems.extend(wrong);
@@ -79,6 +83,7 @@ impl Reading {
             checked,
             problems,
             warnings,
+            unknown_variables: unknown,
             quiet,
         }
     }
@@ -89,6 +94,7 @@ impl Reading {
             checked: Checked::default(),
             problems: vec![Problem::new(Origin::Line(line), message)],
             warnings: Vec::new(),
+            unknown_variables: Vec::new(),
             quiet: Vec::new(),
         }
     }
