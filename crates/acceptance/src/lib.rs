@@ -4,6 +4,7 @@
 //!   it needs root.
 //! - [`Tool`] is a program that a test calls, with the options and the environment of every call.
 //! - [`Docker`], [`Containerd`] and [`Podman`] are engines, each with folders of its own.
+//! - [`Qemu`] has the kernel run programs for arm64.
 //! - [`Remote`] is a registry on another machine than its clients, as far as these can tell.
 //! - [`go_program`] builds a client from the sources beside this crate's.
 //! - [`Boxyard`] is the built binary as a command beside a server.
@@ -22,6 +23,7 @@ mod docker;
 mod go;
 mod layout;
 mod podman;
+mod qemu;
 mod remote;
 mod sandbox;
 mod tool;
@@ -34,6 +36,7 @@ pub use docker::Docker;
 pub use go::go_program;
 pub use layout::Layout;
 pub use podman::Podman;
+pub use qemu::Qemu;
 pub use remote::Remote;
 pub use sandbox::{Network, Sandbox};
 pub use tool::Tool;
