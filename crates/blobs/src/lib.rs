@@ -21,6 +21,7 @@ mod lock;
 mod look;
 mod names;
 mod open;
+mod probe;
 mod remove;
 mod session;
 mod small_file;

@@ -19,7 +19,7 @@ const LONGEST: u64 = 1024;
 /// The right to use the folder, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct FolderLock {
-    _file: File,
+    pub(crate) file: File,
 }
 
 /// Why the folder could not be locked.
@@ -58,7 +58,7 @@ impl Folder {
             return Err(LockError::Held { holder });
         };
         sign(disk, &file, &path).map_err(unusable)?;
-        Ok(FolderLock { _file: file })
+        Ok(FolderLock { file })
     }
 }
 

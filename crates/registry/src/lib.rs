@@ -15,6 +15,7 @@ mod listing;
 mod manifests;
 mod missing;
 mod mount;
+mod probe;
 mod projector;
 mod pull;
 mod push_error;
@@ -38,6 +39,7 @@ pub use indexer::IndexProgress;
 pub use listing::Listing;
 pub use manifests::{PushManifestError, Pushed};
 pub use mount::MountSource;
+pub use probe::Room;
 pub use pull::PullError;
 pub use push_error::{Body, BodyError, PushError};
 pub use referrers::Referrers;
@@ -71,7 +73,7 @@ pub struct Registry {
     changes: TaskTracker,
     stopping: tokio_util::sync::CancellationToken,
     background: TaskTracker,
-    _lock: FolderLock,
+    lock: FolderLock,
 }
 
 impl Registry {

@@ -217,7 +217,7 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         changes: TaskTracker::new(),
         stopping: CancellationToken::new(),
         background: TaskTracker::new(),
-        _lock: lock,
+        lock,
     })
 }
 
