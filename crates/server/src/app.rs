@@ -10,7 +10,9 @@ use http::HeaderMap;
 use crate::body::Pace;
 use crate::error::ApiError;
 use crate::external::Outside;
+use crate::health::Health;
 use crate::links::Links;
+use crate::metrics::Metrics;
 
 /// The registry as HTTP serves it.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// Headers that the configuration adds to every answer.
     pub(crate) headers: HeaderMap,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) health: Arc<Health>,
 }
 
 /// What bounds a request.

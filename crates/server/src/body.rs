@@ -1,5 +1,6 @@
 //! The body of a request: how long the registry waits for it, and what becomes of the rest of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use boxyard_registry::{Body, BodyError};
@@ -12,6 +13,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::seen::Seen;
 
 /// How little a client may send before it is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub(crate) struct RequestBody {
     /// The client sends nothing before it is asked to, and reading would ask it to.
     waits_to_be_asked: bool,
     patience: Patience,
+    seen: Arc<Seen>,
 }
 
 /// Why a body was not collected.
@@ -67,7 +71,11 @@ pub(crate) enum CollectError {
 
 impl RequestBody {
     /// Takes the body out of a request.
-    pub(crate) fn of(request: Request<Incoming>, pace: Pace) -> (http::request::Parts, Self) {
+    pub(crate) fn of(
+        request: Request<Incoming>,
+        pace: Pace,
+        seen: Arc<Seen>,
+    ) -> (http::request::Parts, Self) {
         let (parts, incoming) = request.into_parts();
         let expects = parts
             .headers
@@ -77,6 +85,7 @@ impl RequestBody {
             incoming: Some(incoming).filter(|incoming| !incoming.is_end_stream()),
             waits_to_be_asked: expects && parts.version == Version::HTTP_11,
             patience: Patience::new(pace),
+            seen,
         };
         (parts, body)
     }
@@ -143,6 +152,7 @@ impl RequestBody {
                         continue;
                     };
                     self.patience.arrived(waited.elapsed(), data.len());
+                    self.seen.receive(data.len());
                     return Some(Ok(data));
                 }
             }

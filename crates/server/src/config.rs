@@ -25,6 +25,8 @@ pub use explain::{Explanation, Row, Setting, explain};
 pub use files::FileError;
 pub use problem::{ConfigError, Problem};
 pub use reference::reference;
+pub use sections::debug::Debug;
+pub use sections::health::{Check, CheckSubject, HttpProbe};
 pub use sections::http::Http;
 pub use sections::limits::Limits;
 pub use sections::rules::Rules;
@@ -44,6 +46,10 @@ pub struct Config {
     pub storage: Storage,
     /// How they are served.
     pub http: Http,
+    /// What only administrators ask for.
+    pub debug: Debug,
+    /// What must be well.
+    pub health: Vec<Check>,
     /// Which manifests are taken.
     pub rules: Rules,
     /// What bounds clients.
@@ -91,6 +97,8 @@ impl Config {
             log: sections::log::read(values),
             storage: sections::storage::read(values),
             http: sections::http::read(values),
+            debug: sections::debug::read(values),
+            health: sections::health::read(values),
             rules: sections::rules::read(values),
             limits: sections::limits::read(values),
             proxies: sections::proxies::read(values),

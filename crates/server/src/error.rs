@@ -72,6 +72,12 @@ impl ApiError {
             .with_header(CONNECTION, "close")
     }
 
+    /// A health check fails, so that nothing is served.
+    pub(crate) fn unwell() -> Self {
+        let message = "a health check fails: /debug/health on the debug listener says which";
+        Self::client(ErrorCode::Unavailable, &message)
+    }
+
     /// The resource is there and does not know the method.
     pub(crate) fn method(route: &Route, method: &Method) -> Self {
         let allow = route.allow();

@@ -14,10 +14,14 @@ use crate::activity::Idleness;
 use crate::admin::{AdminSocket, Attendant, SocketError};
 use crate::app::{App, Limits};
 use crate::config::Config;
+use crate::debug::{DebugBindError, DebugListener, Debugger};
 use crate::external::Outside;
+use crate::health::checks::Checks;
+use crate::health::{Health, Phase};
 use crate::links::Links;
 use crate::listen::{self, Acceptor, BindError, Bound, ConnectionLimits};
 use crate::log::Logs;
+use crate::metrics::Metrics;
 
 /// How long a new connection may take to send its first request.
 const BEFORE_FIRST: Duration = Duration::from_secs(30);
@@ -34,6 +38,10 @@ pub struct Server {
     address: SocketAddr,
     socket: AdminSocket,
     attendant: Attendant,
+    health: Arc<Health>,
+    checks: Checks,
+    /// It ends with the server.
+    debug: Option<DebugListener>,
 }
 
 /// Why there is no server, or why it ended badly.
@@ -48,6 +56,9 @@ pub enum ServerError {
     /// The socket of the administration cannot be listened on.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The address for administrators cannot be listened on.
+    #[error(transparent)]
+    Debug(#[from] DebugBindError),
     /// What was to be written at the end was not.
     #[error("stop the registry")]
     Stop(#[source] Internal),
@@ -66,6 +77,11 @@ impl Server {
     /// Opens the registry's folder and begins to listen.
     pub async fn start(config: &Config, logs: &Logs) -> Result<Self, ServerError> {
         say(config);
+        let metrics = Arc::new(Metrics::new(config.debug.metrics.is_some()));
+        let mut health = Health::new();
+        let checks = Checks::add_to(&mut health, &config.health);
+        let health = Arc::new(health);
+        let debug = debug(config, &metrics, &health).await?;
         let options = registry_options(config);
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
@@ -88,6 +104,8 @@ impl Server {
                 pace: config.limits.pace,
             },
             headers: config.http.headers.iter().cloned().collect(),
+            metrics,
+            health: Arc::clone(&health),
         };
         let acceptor = Acceptor {
             listener: bound.listener,
@@ -101,6 +119,9 @@ impl Server {
             address: bound.address,
             socket,
             attendant,
+            health,
+            checks,
+            debug,
         })
     }
 
@@ -116,10 +137,19 @@ impl Server {
         }
         tracing::info!(address = %self.address, "serving; the registry is open to everybody");
         self.registry.work();
+        self.health.enter(Phase::Serving);
+        self.checks.run(&self.health, &self.registry, &stop);
+        let draining = stop.clone();
+        let health = Arc::clone(&self.health);
+        tokio::spawn(async move {
+            draining.cancelled().await;
+            health.enter(Phase::Draining);
+        });
         let commands = self.attendant.attend(self.socket, stop.clone());
         tokio::join!(self.acceptor.run(stop), commands);
         tracing::info!("stopping");
         self.registry.stop().await.map_err(ServerError::Stop)?;
+        drop(self.debug);
         tracing::info!("stopped");
         Ok(())
     }
@@ -133,6 +163,23 @@ async fn open_doors(
     let socket = AdminSocket::bind(&registry.admin_socket())?;
     let bound = listen::bind(&config.http.address).await?;
     Ok((socket, bound))
+}
+
+/// Answers administrators, if the configuration says where.
+async fn debug(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+) -> Result<Option<DebugListener>, DebugBindError> {
+    let Some(address) = &config.debug.address else {
+        return Ok(None);
+    };
+    let debugger = Debugger {
+        health: Arc::clone(health),
+        metrics: Arc::clone(metrics),
+        metrics_path: config.debug.metrics.clone(),
+    };
+    DebugListener::start(address, debugger).await.map(Some)
 }
 
 /// Opens the registry, and says so when that takes long.

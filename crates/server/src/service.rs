@@ -7,17 +7,21 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::activity::Activity;
 use crate::app::App;
 use crate::body::RequestBody;
-use crate::log::access::{AccessLog, Entry};
+use crate::log::access::{AccessLog, Entry, Outcome};
+use crate::metrics::handler::Handler;
+use crate::metrics::http::Ended;
 use crate::peer::{Address, Peer};
 use crate::response::{BodyFailure, ResponseBody};
+use crate::seen::Seen;
 use crate::v2;
 use crate::v2::headers::{API_VERSION, REQUEST_ID};
 
@@ -36,7 +40,8 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) async fn call(self, request: Request<Incoming>) -> Response<Tracked> {
         let id = RequestIds::next();
-        let (parts, body) = RequestBody::of(request, self.app.limits.pace);
+        let seen = Arc::<Seen>::default();
+        let (parts, body) = RequestBody::of(request, self.app.limits.pace, Arc::clone(&seen));
         let external = self.app.outside.of(&parts, &self.peer);
         let span = tracing::info_span!(
             "request",
@@ -45,7 +50,7 @@ impl Service {
             http.request.path = parts.uri.path(),
             http.request.remoteaddr = %external.client,
         );
-        let tracker = Tracker::begin(&self, &parts, external.client, id.clone());
+        let tracker = Tracker::begin(&self, &parts, external.client, id.clone(), seen);
         let app = Arc::clone(&self.app);
         let served = async move {
             match v2::serve(&app, &parts, body).await {
@@ -81,20 +86,49 @@ impl RequestIds {
 /// A request on its way; dropped early, its client has left.
 #[derive(Debug)]
 struct Tracker {
+    app: Arc<App>,
     log: AccessLog,
     activity: Arc<Activity>,
-    /// None once the line is written.
+    seen: Arc<Seen>,
+    id: String,
+    began: Instant,
+    handler: Handler,
+    method: Method,
+    head_bytes: u64,
+    /// None where requests are not logged.
     entry: Option<Box<Entry>>,
+    status: StatusCode,
+    sent: u64,
     sending: bool,
 }
 
 impl Tracker {
-    fn begin(service: &Service, request: &Parts, client: Address, id: String) -> Self {
+    fn begin(
+        service: &Service,
+        request: &Parts,
+        client: Address,
+        id: String,
+        seen: Arc<Seen>,
+    ) -> Self {
         service.activity.begin();
+        let handler = Handler::of(request.uri.path());
+        if let Some(metrics) = service.app.metrics.http() {
+            metrics.begin(handler);
+        }
+        let entry = service.log.is_on().then(|| Entry::of(request, client));
         Self {
+            app: Arc::clone(&service.app),
             log: service.log.clone(),
             activity: Arc::clone(&service.activity),
-            entry: Some(Box::new(Entry::of(request, client, id))),
+            seen,
+            id,
+            began: Instant::now(),
+            handler,
+            method: request.method.clone(),
+            head_bytes: head_bytes(request),
+            entry: entry.map(Box::new),
+            status: StatusCode::OK,
+            sent: 0,
             sending: false,
         }
     }
@@ -103,11 +137,9 @@ impl Tracker {
         self.sending = true;
         self.activity.send();
         let (mut parts, body) = response.into_parts();
-        if let Some(entry) = &mut self.entry {
-            entry.status = parts.status;
-            let id = HeaderValue::from_str(&entry.id).expect("an id is hexadecimal");
-            parts.headers.insert(REQUEST_ID, id);
-        }
+        self.status = parts.status;
+        let id = HeaderValue::from_str(&self.id).expect("an id is hexadecimal");
+        parts.headers.insert(REQUEST_ID, id);
         Response::from_parts(
             parts,
             Tracked {
@@ -119,25 +151,57 @@ impl Tracker {
 
     fn sent(&mut self, bytes: usize) {
         self.activity.touch();
-        if let Some(entry) = &mut self.entry {
-            entry.bytes += bytes as u64;
+        self.sent += bytes as u64;
+    }
+
+    /// Counts and logs the request.
+    fn end(&self) {
+        let took = self.began.elapsed();
+        if let Some(metrics) = self.app.metrics.http() {
+            metrics.end(Ended {
+                handler: self.handler,
+                method: &self.method,
+                status: self.status,
+                took,
+                received: self.head_bytes + self.seen.received(),
+                sent: self.sent,
+            });
+        }
+        if let Some(entry) = &self.entry {
+            self.log.write(
+                entry,
+                &Outcome {
+                    id: &self.id,
+                    user: self.seen.user(),
+                    status: self.status,
+                    sent: self.sent,
+                    took,
+                },
+            );
         }
     }
 }
 
 impl Drop for Tracker {
     fn drop(&mut self) {
-        if let Some(mut entry) = self.entry.take() {
-            if !self.sending {
-                entry.status = StatusCode::from_u16(CLIENT_LEFT).expect("it has three digits");
-            }
-            self.log.write(&entry);
-        }
         if !self.sending {
+            self.status = StatusCode::from_u16(CLIENT_LEFT).expect("it has three digits");
             self.activity.send();
         }
+        self.end();
         self.activity.end();
     }
+}
+
+/// How long the head of a request is, nearly: some of it is gone once it is parsed.
+fn head_bytes(request: &Parts) -> u64 {
+    let line = request.method.as_str().len() + request.uri.path().len();
+    let query = request.uri.query().map_or(0, str::len);
+    let headers = request.headers.iter();
+    let lines: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    (line + query + lines) as u64
 }
 
 /// An answer's body; when it is dropped, the request is over.

@@ -10,6 +10,7 @@ mod referrers;
 pub mod route;
 mod tags;
 mod uploads;
+mod watch;
 
 use http::header::ALLOW;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -31,6 +32,9 @@ pub(crate) async fn serve(
         return Err(ApiError::host());
     }
     let route = Route::parse(request.uri.path())?;
+    if !app.health.is_well() && !route.is_for_watchers() {
+        return Err(ApiError::unwell());
+    }
     if request.method == Method::OPTIONS {
         return Ok(options(&route));
     }
@@ -54,6 +58,8 @@ async fn dispatch(
 ) -> Result<Response<ResponseBody>, ApiError> {
     match (route, &request.method) {
         (Route::Root, method) => Ok(base::root(method)),
+        (Route::Live, method) => Ok(watch::live(method)),
+        (Route::Ready, method) => Ok(watch::ready(app, method)),
         (Route::Base, method) => Ok(base::base(method)),
         (Route::Catalog, _) => catalog::get(app, app.list()?, request).await,
         (Route::Tags(repo), _) => tags::get(app, app.permit(repo)?, request).await,

@@ -31,6 +31,7 @@ pub struct Setup {
     config: Value,
     environment: Vec<(String, String)>,
     allowed: Vec<String>,
+    debug: bool,
 }
 
 /// A running server, on a port and by default on a folder of its own.
@@ -43,6 +44,7 @@ pub struct TestServer {
     is_foreign: bool,
     environment: Vec<(String, String)>,
     port: Port,
+    debug: Option<Port>,
     root: PathBuf,
     config: PathBuf,
     log: Log,
@@ -68,6 +70,7 @@ impl Setup {
             config: json!({}),
             environment: Vec::new(),
             allowed: Vec::new(),
+            debug: false,
         }
     }
 
@@ -106,6 +109,13 @@ impl Setup {
         self
     }
 
+    /// Answers administrators as well, metrics included, at [`TestServer::debug_address`].
+    #[must_use]
+    pub fn debug(mut self) -> Self {
+        self.debug = true;
+        self
+    }
+
     /// Starts the server and waits until it answers.
     #[track_caller]
     pub fn start(self) -> TestServer {
@@ -130,7 +140,9 @@ impl Setup {
 
     fn prepare(self) -> TestServer {
         let files = TempDir::with_prefix("boxyard-test-").expect("make a folder for the test");
-        let port = Port::reserve().expect("reserve a port");
+        let reserve = || Port::reserve().expect("reserve a port");
+        let port = reserve();
+        let debug = self.debug.then(reserve);
         let root = self.root.unwrap_or_else(|| files.path().join("registry"));
         let config = files.path().join("config.yml");
         let mut merged = json!({
@@ -138,6 +150,11 @@ impl Setup {
             "storage": { "filesystem": { "rootdirectory": root }, "delete": { "enabled": true } },
             "http": { "addr": port.address().to_string() },
         });
+        if let Some(debug) = &debug {
+            let address = debug.address().to_string();
+            let debug = json!({ "addr": address, "prometheus": { "enabled": true } });
+            merge(&mut merged, &json!({ "http": { "debug": debug } }));
+        }
         merge(&mut merged, &self.config);
         // JSON is YAML.
         fs::write(&config, format!("{merged:#}\n")).expect("write the configuration");
@@ -147,6 +164,7 @@ impl Setup {
             program: self.program.unwrap_or_else(binary),
             environment: self.environment,
             port,
+            debug,
             root,
             config,
             log: Log::new(files.path().join("server.log"), self.allowed),
@@ -171,6 +189,14 @@ impl TestServer {
     /// Where it listens; the same after a restart.
     pub fn address(&self) -> SocketAddr {
         self.port.address()
+    }
+
+    /// Where it answers administrators; the same after a restart.
+    #[track_caller]
+    pub fn debug_address(&self) -> SocketAddr {
+        let port = self.debug.as_ref();
+        port.expect("the server was set up to be debugged")
+            .address()
     }
 
     /// The folder it serves.

@@ -25,7 +25,9 @@ use crate::app::{App, Limits};
 use crate::body::RequestBody;
 use crate::config::Config;
 use crate::external::Outside;
+use crate::health::Health;
 use crate::links::Links;
+use crate::metrics::Metrics;
 use crate::response::ResponseBody;
 use crate::server::registry_options;
 use crate::v2;
@@ -60,6 +62,9 @@ impl Attendant {
                 pace: config.limits.pace,
             },
             headers: http::HeaderMap::new(),
+            metrics: Arc::new(Metrics::new(false)),
+            // Whoever administers is served also while the checks fail.
+            health: Arc::new(Health::new()),
         };
         Self {
             app: Arc::new(app),
@@ -129,7 +134,7 @@ impl Attendant {
 
     async fn call(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let id = request_id();
-        let (parts, body) = RequestBody::of(request, self.app.limits.pace);
+        let (parts, body) = RequestBody::of(request, self.app.limits.pace, Arc::default());
         let served = if parts.uri.path().starts_with("/admin/") {
             tracing::info!(
                 command = parts.uri.path(),

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_harmless_is_said() {
         let (problems, notes) = checked(
-            "redis: {addrs: [a]}\nhealth: {storagedriver: {enabled: true}}\nstorage: {cache: {blobdescriptor: redis}}",
+            "redis: {addrs: [a]}\nlog: {reportcaller: true}\nstorage: {cache: {blobdescriptor: redis}}",
         );
 
         assert_eq!((problems, notes), (Vec::new(), 3));

@@ -12,7 +12,6 @@ use http::{HeaderMap, HeaderName, StatusCode, Version};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
 use super::{Format, Settings, Sink};
 use crate::peer::Address;
@@ -28,21 +27,28 @@ pub(crate) struct AccessLog {
     fields: Map<String, Value>,
 }
 
-/// What a line says.
+/// What a line says of the request itself.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) id: String,
-    pub(crate) status: StatusCode,
-    /// Bytes of the answer's body that were handed to the connection.
-    pub(crate) bytes: u64,
     client: Address,
-    began: Instant,
     at: Timestamp,
     method: String,
     target: String,
     version: Version,
     referer: String,
     agent: String,
+}
+
+/// What a line says of the request's end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome<'a> {
+    pub(crate) id: &'a str,
+    /// Who sent it, if that became known.
+    pub(crate) user: Option<&'a str>,
+    pub(crate) status: StatusCode,
+    /// Bytes of the answer's body that were handed to the connection.
+    pub(crate) sent: u64,
+    pub(crate) took: Duration,
 }
 
 impl AccessLog {
@@ -64,20 +70,24 @@ impl AccessLog {
         }
     }
 
-    pub(crate) fn write(&self, entry: &Entry) {
+    /// Whether anything is written.
+    pub(crate) fn is_on(&self) -> bool {
+        self.out.is_some()
+    }
+
+    pub(crate) fn write(&self, entry: &Entry, outcome: &Outcome<'_>) {
         let Some(out) = &self.out else {
             return;
         };
-        let took = entry.began.elapsed();
         let mut line = match self.format {
-            Format::Text => entry.combined(),
-            Format::Json | Format::Logstash => self.json(entry, took),
+            Format::Text => entry.combined(outcome),
+            Format::Json | Format::Logstash => self.json(entry, outcome),
         };
         line.push('\n');
         out.write(line);
     }
 
-    fn json(&self, entry: &Entry, took: Duration) -> String {
+    fn json(&self, entry: &Entry, outcome: &Outcome<'_>) -> String {
         let mut line = self.fields.clone();
         let time = if self.format == Format::Logstash {
             "@timestamp"
@@ -85,24 +95,20 @@ impl AccessLog {
             "time"
         };
         line.insert(time.to_owned(), json!(entry.at.to_string()));
-        line.extend(entry.fields(took));
+        line.extend(entry.fields(outcome));
         Value::Object(line).to_string()
     }
 }
 
 impl Entry {
     /// Notes what will have been forgotten when the request is over.
-    pub(crate) fn of(request: &Parts, client: Address, id: String) -> Self {
+    pub(crate) fn of(request: &Parts, client: Address) -> Self {
         let target = request
             .uri
             .path_and_query()
             .map_or("", |target| target.as_str());
         Self {
-            id,
-            status: StatusCode::OK,
-            bytes: 0,
             client,
-            began: Instant::now(),
             at: Timestamp::now(),
             method: request.method.to_string(),
             target: clipped(target),
@@ -113,11 +119,12 @@ impl Entry {
     }
 
     /// `host ident user [time] "request" status bytes "referer" "agent"`
-    fn combined(&self) -> String {
+    fn combined(&self, outcome: &Outcome<'_>) -> String {
         let time = self.at.to_zoned(TimeZone::UTC);
         let mut line = format!(
-            "{} - - [{}] ",
+            "{} - {} [{}] ",
             self.client.host(),
+            outcome.user.map_or_else(|| "-".to_owned(), word),
             time.strftime("%d/%b/%Y:%H:%M:%S %z")
         );
         let request = format!("{} {} {:?}", self.method, self.target, self.version);
@@ -125,8 +132,8 @@ impl Entry {
             line,
             "{} {} {}",
             quoted(&request),
-            self.status.as_u16(),
-            self.bytes
+            outcome.status.as_u16(),
+            outcome.sent
         )
         .expect("a string takes every write");
         write!(line, " {} {}", quoted(&self.referer), quoted(&self.agent))
@@ -134,11 +141,12 @@ impl Entry {
         line
     }
 
-    fn fields(&self, took: Duration) -> impl Iterator<Item = (String, Value)> {
+    fn fields(&self, outcome: &Outcome<'_>) -> impl Iterator<Item = (String, Value)> {
+        let user = outcome.user.map(|user| ("auth.user.name", json!(user)));
         [
             ("level", json!("info")),
             ("msg", json!("request")),
-            ("http.request.id", json!(self.id)),
+            ("http.request.id", json!(outcome.id)),
             ("http.request.method", json!(self.method)),
             ("http.request.uri", json!(self.target)),
             (
@@ -148,11 +156,12 @@ impl Entry {
             ("http.request.remoteaddr", json!(self.client.to_string())),
             ("http.request.referer", json!(self.referer)),
             ("http.request.useragent", json!(self.agent)),
-            ("http.response.status", json!(self.status.as_u16())),
-            ("http.response.written", json!(self.bytes)),
-            ("duration_ms", json!(took.as_secs_f64() * 1_000.0)),
+            ("http.response.status", json!(outcome.status.as_u16())),
+            ("http.response.written", json!(outcome.sent)),
+            ("duration_ms", json!(outcome.took.as_secs_f64() * 1_000.0)),
         ]
         .into_iter()
+        .chain(user)
         .map(|(name, value)| (name.to_owned(), value))
     }
 }
@@ -170,6 +179,19 @@ fn clipped(text: &str) -> String {
         end -= 1;
     }
     text[..end].to_owned()
+}
+
+/// A field between spaces, which a name that has some must not break.
+fn word(text: &str) -> String {
+    let mut word = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_whitespace() || character.is_control() || character == '"' {
+            word.extend(character.escape_unicode());
+        } else {
+            word.push(character);
+        }
+    }
+    word
 }
 
 /// A quoted field that cannot end early or break the line, whatever the client sent.
@@ -199,15 +221,24 @@ mod tests {
             .body(())
             .unwrap();
         let client = Address::tcp("[::1]:4000".parse().unwrap());
-        let mut entry = Entry::of(&request.into_parts().0, client, "7".to_owned());
+        let mut entry = Entry::of(&request.into_parts().0, client);
         entry.at = "2026-11-23T20:00:00Z".parse().unwrap();
-        entry.bytes = 12;
         entry
+    }
+
+    fn outcome(user: Option<&str>) -> Outcome<'_> {
+        Outcome {
+            id: "7",
+            user,
+            status: StatusCode::OK,
+            sent: 12,
+            took: Duration::from_millis(2),
+        }
     }
 
     #[test]
     fn a_line_of_text_is_in_the_combined_format() {
-        let line = entry(b"docker/20.10").combined();
+        let line = entry(b"docker/20.10").combined(&outcome(None));
 
         assert_eq!(
             line,
@@ -217,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_a_client_sends_cannot_break_the_line() {
-        let line = entry(b"evil\" 200 \\ \xff\t").combined();
+        let line = entry(b"evil\" 200 \\ \xff\t").combined(&outcome(None));
 
         assert!(
             line.ends_with("\"evil\\\" 200 \\\\ \u{fffd}\\u{9}\""),
@@ -235,11 +266,23 @@ mod tests {
         let log = AccessLog::new(&settings, Sink::discarding());
 
         let line: Value =
-            serde_json::from_str(&log.json(&entry(b"x"), Duration::from_millis(2))).unwrap();
+            serde_json::from_str(&log.json(&entry(b"x"), &outcome(Some("ann")))).unwrap();
 
         assert_eq!(line["service"], "registry");
         assert_eq!(line["http.request.id"], "7");
         assert_eq!(line["http.response.status"], 200);
         assert_eq!(line["time"], "2026-11-23T20:00:00Z");
+        assert_eq!(line["auth.user.name"], "ann");
+        assert_eq!(line["duration_ms"], 2.0);
+    }
+
+    #[test]
+    fn who_logged_in_is_named_and_cannot_break_the_line() {
+        let line = entry(b"x").combined(&outcome(Some("ann b\n")));
+
+        assert!(
+            line.starts_with("::1 - ann\\u{20}b\\u{a} [23/Nov"),
+            "{line}"
+        );
     }
 }

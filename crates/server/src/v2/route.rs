@@ -17,6 +17,10 @@ use crate::percent::{self, DecodeError};
 pub enum Route {
     /// `/`, where people and load balancers look first.
     Root,
+    /// `/livez`, whether the process answers.
+    Live,
+    /// `/readyz`, whether requests should be sent here.
+    Ready,
     /// `/v2/`, end-1.
     Base,
     /// `/v2/_catalog`.
@@ -119,6 +123,8 @@ impl Route {
     pub fn parse(path: &str) -> Result<Self, RouteError> {
         match path {
             "/" => return Ok(Self::Root),
+            "/livez" => return Ok(Self::Live),
+            "/readyz" => return Ok(Self::Ready),
             "/v2" | "/v2/" => return Ok(Self::Base),
             _ => {}
         }
@@ -143,7 +149,7 @@ impl Route {
     pub fn access(&self, method: &Method) -> Option<Access> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match self {
-            Self::Root | Self::Base => reads.then_some(Access::Nothing),
+            Self::Root | Self::Live | Self::Ready | Self::Base => reads.then_some(Access::Nothing),
             Self::Catalog => reads.then_some(Access::List),
             Self::Tags(_) | Self::Referrers(..) => reads.then_some(Access::Pull),
             Self::Manifest(..) => match *method {
@@ -161,6 +167,11 @@ impl Route {
                 (reads || writes).then_some(Access::Push)
             }
         }
+    }
+
+    /// Whether it is answered while a health check fails, for those who watch.
+    pub fn is_for_watchers(&self) -> bool {
+        matches!(self, Self::Root | Self::Live | Self::Ready)
     }
 
     /// The value of the header `Allow`.

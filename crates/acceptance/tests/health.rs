@@ -1,0 +1,101 @@
+//! Whether the registry says how it is, and stops serving while it is not well.
+
+use std::fs;
+use std::net::TcpListener;
+
+use boxyard_testkit::http::Response;
+use boxyard_testkit::{Client, Image, Setup, TestServer, eventually};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What the debug listener says of the checks.
+fn debug_health(server: &TestServer) -> Response {
+    let admin = Client::at(server.debug_address());
+    admin
+        .get("/debug/health")
+        .into_result()
+        .expect("ask the debug listener")
+}
+
+/// Waits until the checks fail, or are well.
+#[track_caller]
+fn wait_for(server: &TestServer, status: u16) {
+    eventually("the checks to notice", || {
+        (debug_health(server).status == status).then_some(())
+    });
+}
+
+/// A server with these checks, whose failures fail no test.
+fn checked(health: &Value) -> TestServer {
+    Setup::new()
+        .debug()
+        .config(&json!({ "health": health }))
+        .allow_error("the check fails")
+        .start()
+}
+
+#[test]
+fn a_server_without_checks_is_well() {
+    let server = Setup::new().debug().start();
+
+    let health = debug_health(&server);
+
+    assert_eq!((health.status, health.json()), (200, json!({})));
+}
+
+#[test]
+fn while_a_check_fails_nothing_is_served_and_everybody_is_told_so() {
+    let home = TempDir::new().unwrap();
+    let switch = home.path().join("down");
+    let server = checked(&json!({"file": [{"file": switch, "interval": "50ms"}]}));
+    let client = Client::of(&server);
+    client
+        .push_image("a", "latest", &Image::with_layers(1, &[10]))
+        .expect(201);
+
+    fs::write(&switch, "").unwrap();
+    wait_for(&server, 503);
+
+    assert_eq!(
+        debug_health(&server).json(),
+        json!({switch.to_str().unwrap(): "file exists"})
+    );
+    for target in ["/v2/", "/v2/a/manifests/latest", "/v2/_catalog"] {
+        client.get(target).expect_error(503, "UNAVAILABLE");
+    }
+    client.begin_upload("a").expect_error(503, "UNAVAILABLE");
+    client.get("/readyz").expect(503);
+    // Those who only ask whether something is there at all.
+    client.get("/").expect(200);
+    client.get("/livez").expect(200);
+
+    fs::remove_file(&switch).unwrap();
+    wait_for(&server, 200);
+
+    client.get_manifest("a", "latest").expect(200);
+    client.get("/readyz").expect(200);
+}
+
+#[test]
+fn a_check_counts_only_after_as_many_failures_as_its_threshold_says() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = gone.local_addr().unwrap().to_string();
+    let server = checked(&json!({"tcp": [{"addr": address, "interval": "300ms", "threshold": 3}]}));
+    assert_eq!(debug_health(&server).status, 200);
+
+    drop(gone);
+    eventually("the first failure", || {
+        server.log().contains("the check fails").then_some(())
+    });
+
+    assert_eq!(debug_health(&server).status, 200);
+    wait_for(&server, 503);
+    assert_eq!(
+        server.log().matches("the check fails").count(),
+        3,
+        "{}",
+        server.log()
+    );
+    let _again = TcpListener::bind(&address).unwrap();
+    wait_for(&server, 200);
+}
