@@ -22,6 +22,8 @@ pub struct TokenIdentity {
     pub subject: Option<String>,
     /// What it grants.
     pub access: Vec<Grant>,
+    /// Repositories of which it says what they are for, such as `plugin`, with that; the others are for images.
+    pub classes: Vec<(String, String)>,
 }
 
 /// One entry of a token's `access`.

@@ -12,6 +12,7 @@ mod rules;
 pub mod scope;
 mod throttle;
 mod ticket;
+pub mod token;
 
 pub use gate::{Denied, Gate, Reason};
 pub use identity::{Grant, Holder, Identity, TicketIdentity, TokenIdentity};

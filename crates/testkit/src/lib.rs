@@ -3,6 +3,7 @@
 //! - [`TestServer`] runs the built binary, [`Client`] speaks the distribution API to it, and [`http`] is the layer
 //!   below, for requests that no well-behaved client sends.
 //! - [`Image`] and [`Index`] are deterministic, and real enough for a daemon to run.
+//! - [`token`] has keys, certificates and tokens, and a server that grants them.
 //! - [`Disk`] is a mounted filesystem that forgets what was not synced.
 //!
 //! Digests and names are strings here, made without the code under test, so that a test can send a wrong one and so
@@ -21,6 +22,7 @@ mod image;
 mod noise;
 mod patience;
 mod server;
+pub mod token;
 
 pub use actor::{Client, Pulled, Reply, Upload, Way};
 pub use digest::{sha256, sha256_of, sha512};

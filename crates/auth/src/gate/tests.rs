@@ -38,7 +38,11 @@ fn grants(kind: &str, name: &str, actions: &[&str]) -> Vec<Grant> {
 
 fn token(subject: &str, access: Vec<Grant>) -> Identity {
     let subject = Some(subject.to_owned()).filter(|subject| !subject.is_empty());
-    Identity::Token(TokenIdentity { subject, access })
+    Identity::Token(TokenIdentity {
+        subject,
+        access,
+        classes: Vec::new(),
+    })
 }
 
 fn ticket(holder: Holder, access: Vec<Grant>) -> Identity {

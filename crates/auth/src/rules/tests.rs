@@ -52,6 +52,7 @@ fn people_are_told_from_one_another() {
     let token = Identity::Token(TokenIdentity {
         subject: Some(alice()),
         access: Vec::new(),
+        ..TokenIdentity::default()
     });
     let nobody = Identity::Token(TokenIdentity::default());
     let everyone = [&Identity::Anonymous, &user, &certificate, &token, &nobody];
