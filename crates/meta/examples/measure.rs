@@ -101,7 +101,7 @@ async fn push_image(meta: &Meta, client: usize, push: usize) -> Result<()> {
         let content = format!("{client} {push} {blob} ").repeat(400);
         let digest = Algorithm::Sha256.digest(content.as_bytes());
         let size = content.len() as u64;
-        meta.hold_blob(&repo, &digest, size, Some(Bytes::from(content)))
+        meta.hold_blob(&repo, &digest, size, Some(Bytes::from(content)), Vec::new())
             .await?;
         blobs.push(digest);
     }
@@ -112,6 +112,7 @@ async fn push_image(meta: &Meta, client: usize, push: usize) -> Result<()> {
         manifest,
         tags,
         sparse: false,
+        events: Vec::new(),
     })
     .await?;
     Ok(())

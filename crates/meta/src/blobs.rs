@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rusqlite::{Row, types::Type};
 
 use crate::{
-    Finding, Meta, MetaError, column, digests, findings,
+    Event, Finding, Meta, MetaError, column, digests, events, findings,
     projections::{self, Key},
     releases,
     repositories::{self, Repository},
@@ -85,13 +85,14 @@ pub enum DeleteBlob {
 
 impl Meta {
     /// Records that `repo` holds `digest`, whose verified content is durable in its file or is
-    /// `bytes`. Heals a blob that was bad.
+    /// `bytes`. Heals a blob that was bad. `events` tell of it.
     pub async fn hold_blob(
         &self,
         repo: &RepoName,
         digest: &Digest,
         size: u64,
         bytes: Option<Bytes>,
+        events: Vec<Event>,
     ) -> Result<(), MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
         self.write(move |tx| {
@@ -101,7 +102,8 @@ impl Meta {
                 projections::queue_blob(tx, &digest)?;
             }
             let repository = repositories::ensure(tx, &repo)?;
-            hold(tx, &repository, &digest, blob, blob)
+            hold(tx, &repository, &digest, blob, blob)?;
+            events::record(tx, &events)
         })
         .await
     }
@@ -190,12 +192,13 @@ impl Meta {
     }
 
     /// Lets `to` hold what `from` holds under the name `digest`; its size, unless it is absent
-    /// or bad there.
+    /// or bad there. `events` tell of it, if it is held now.
     pub async fn mount_blob(
         &self,
         from: &RepoName,
         to: &RepoName,
         digest: &Digest,
+        events: Vec<Event>,
     ) -> Result<Option<u64>, MetaError> {
         let (from, to, digest) = (from.clone(), to.clone(), *digest);
         self.write(move |tx| {
@@ -216,6 +219,7 @@ impl Meta {
                 let target = target.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
                 hold(tx, &to, &target, held.target, held.target)?;
             }
+            events::record(tx, &events)?;
             Ok(Some(size))
         })
         .await
@@ -239,10 +243,12 @@ impl Meta {
     }
 
     /// Takes `digest` from `repo`, unless a manifest of `repo` names it, under whichever name.
+    /// `events` tell of it, if it was deleted.
     pub async fn delete_blob(
         &self,
         repo: &RepoName,
         digest: &Digest,
+        events: Vec<Event>,
     ) -> Result<DeleteBlob, MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
         self.write(move |tx| {
@@ -259,6 +265,7 @@ impl Meta {
             projections::queue(tx, &repository, Key::layer(&repository, &digest))?;
             releases::review(tx, name)?;
             releases::review(tx, target)?;
+            events::record(tx, &events)?;
             Ok(DeleteBlob::Deleted)
         })
         .await

@@ -13,6 +13,7 @@ mod connection;
 mod damage;
 mod digests;
 mod error;
+mod events;
 mod faults;
 mod findings;
 mod manifests;
@@ -48,6 +49,7 @@ pub use crate::{
     beside::findings_beside,
     blobs::{BlobRow, BlobState, DeleteBlob, HeldBlob},
     error::{CommitError, MetaError, OpenError},
+    events::{Backlog, Event, PendingEvent, Receiver},
     faults::{CommitFaults, NoFaults},
     findings::{Finding, FindingKind, StoredFinding},
     manifests::{Commit, CommitManifest, StoredManifest, TagLookup},

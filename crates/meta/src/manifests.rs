@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rusqlite::Row;
 
 use crate::{
-    Meta, MetaError, blobs, column, digests,
+    Event, Meta, MetaError, blobs, column, digests, events,
     projections::{self, Key},
     releases,
     repositories::{self, Repository},
@@ -31,6 +31,8 @@ pub struct CommitManifest {
     pub tags: Vec<Tag>,
     /// Whether it may name what the repository does not hold.
     pub sparse: bool,
+    /// What is told of it, if it is accepted.
+    pub events: Vec<Event>,
 }
 
 /// What became of a push.
@@ -121,11 +123,17 @@ impl Meta {
 
     /// Removes a manifest and every tag that names it; those tags, or `None` if there is no
     /// such manifest. What else names it, an index or a referrer, stays.
-    pub async fn delete_manifest(
+    ///
+    /// `tell` renders what is told of it, given the tags that went with it.
+    pub async fn delete_manifest<F>(
         &self,
         repo: &RepoName,
         digest: &Digest,
-    ) -> Result<Option<Vec<Tag>>, MetaError> {
+        tell: F,
+    ) -> Result<Option<Vec<Tag>>, MetaError>
+    where
+        F: FnOnce(&[Tag]) -> Vec<Event> + Send + 'static,
+    {
         let (repo, digest) = (repo.clone(), *digest);
         self.write(move |tx| {
             let Some(mut repository) = repositories::find(tx, &repo)? else {
@@ -138,6 +146,7 @@ impl Meta {
             let tags = remove_tags(tx, &repository, &digest)?;
             repositories::unlist_if_empty(tx, &mut repository)?;
             projections::queue(tx, &repository, Key::revision(&repository, &digest))?;
+            events::record(tx, &tell(&tags))?;
             Ok(Some(tags))
         })
         .await
@@ -207,6 +216,7 @@ fn commit(tx: &Write<'_>, push: &CommitManifest) -> rusqlite::Result<Commit> {
         tags::set(tx, &repository, tag, &digest, tx.now)?;
         projections::queue(tx, &repository, Key::tag(&repository, tag))?;
     }
+    events::record(tx, &push.events)?;
     Ok(Commit::Done)
 }
 

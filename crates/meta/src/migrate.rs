@@ -7,10 +7,16 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::{clock::Timestamp, error::OpenError};
 
 /// Every migration in its order; what has been released is never changed again.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_initial",
-    sql: include_str!("migrations/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_initial",
+        sql: include_str!("migrations/0001_initial.sql"),
+    },
+    Migration {
+        name: "0002_events",
+        sql: include_str!("migrations/0002_events.sql"),
+    },
+];
 
 struct Migration {
     name: &'static str,

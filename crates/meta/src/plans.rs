@@ -7,13 +7,14 @@ use std::{
 
 use rusqlite::Connection;
 
-/// The statements that may look at every row: the queue and what waits are bounded, and a
-/// new run starts over.
-const WHOLE: [&str; 4] = [
+/// The statements that may look at every row: the queue, what waits and the receivers are
+/// bounded, and a new run starts over.
+const WHOLE: [&str; 5] = [
     "SELECT COUNT(*) FROM projections",
     "SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM blob_bytes",
     "DELETE FROM projections WHERE repository_id > 0",
     "DELETE FROM touched",
+    "SELECT name, events FROM event_receivers ORDER BY name",
 ];
 
 static CHECKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

@@ -202,12 +202,13 @@ pub(crate) fn drop_blob(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()>
     tx.change(sql, Key::blob(digest).params()).map(drop)
 }
 
-/// The largest number in this queue and that of the releases.
+/// The largest number in this queue, that of the releases and that of the events.
 pub(crate) fn last_sequence(db: &Connection) -> rusqlite::Result<i64> {
     let mut last = 0;
     for sql in [
         "SELECT COALESCE(MAX(sequence), 0) FROM projections",
         "SELECT COALESCE(MAX(sequence), 0) FROM releases",
+        "SELECT COALESCE(MAX(sequence), 0) FROM events",
     ] {
         last = db.one(sql, [], |row| row.get(0))?.unwrap_or(0).max(last);
     }

@@ -4,9 +4,9 @@ use boxyard_oci::{Digest, RepoName, Tag};
 use rusqlite::Connection;
 
 use crate::{
-    Meta, MetaError,
+    Event, Meta, MetaError,
     clock::Timestamp,
-    column, digests,
+    column, digests, events,
     projections::{self, Key},
     repositories::{self, Repository},
     statements::Statements,
@@ -68,8 +68,13 @@ impl Meta {
         .await
     }
 
-    /// Removes `tag` and nothing else; whether there was such a tag.
-    pub async fn delete_tag(&self, repo: &RepoName, tag: &Tag) -> Result<bool, MetaError> {
+    /// Removes `tag` and nothing else; whether there was such a tag, of which `events` tell then.
+    pub async fn delete_tag(
+        &self,
+        repo: &RepoName,
+        tag: &Tag,
+        events: Vec<Event>,
+    ) -> Result<bool, MetaError> {
         let (repo, tag) = (repo.clone(), tag.clone());
         self.write(move |tx| {
             let Some(mut repository) = repositories::find(tx, &repo)? else {
@@ -80,6 +85,7 @@ impl Meta {
             }
             repositories::unlist_if_empty(tx, &mut repository)?;
             projections::queue(tx, &repository, Key::tag(&repository, &tag))?;
+            events::record(tx, &events)?;
             Ok(true)
         })
         .await

@@ -60,7 +60,7 @@ impl Database {
         let digest = digest(content);
         let size = content.len() as u64;
         self.meta
-            .hold_blob(&repo(to), &digest, size, None)
+            .hold_blob(&repo(to), &digest, size, None, Vec::new())
             .await
             .unwrap();
         digest
@@ -79,6 +79,7 @@ impl Database {
             manifest: manifest.clone(),
             tags: tags.iter().map(|name| tag(name)).collect(),
             sparse: false,
+            events: Vec::new(),
         };
         self.meta.commit_manifest(push).await.unwrap()
     }

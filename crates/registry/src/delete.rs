@@ -1,11 +1,14 @@
 //! Deleting tags, manifests and blobs: rows first, the tree follows.
 
+use std::sync::Arc;
+
 use boxyard_auth::{Delete, Permit};
-use boxyard_meta::DeleteBlob;
+use boxyard_meta::{DeleteBlob, Event};
 use boxyard_oci::{Digest, RepoName, Tag};
 
 use crate::Registry;
 use crate::error::{During, Internal};
+use crate::events::{Happening, Teller};
 
 /// Why something was not deleted.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +35,14 @@ pub enum DeleteError {
 
 impl Registry {
     /// Removes a tag and nothing else, end-9.
-    pub async fn delete_tag(&self, permit: &Permit<Delete>, tag: &Tag) -> Result<(), DeleteError> {
+    pub async fn delete_tag(
+        &self,
+        permit: &Permit<Delete>,
+        tag: &Tag,
+        teller: &Arc<dyn Teller>,
+    ) -> Result<(), DeleteError> {
         self.require_delete()?;
-        if self.remove_tag(permit, tag).await? {
+        if self.remove_tag(permit, tag, teller).await? {
             Ok(())
         } else {
             Err(DeleteError::ManifestUnknown)
@@ -42,10 +50,17 @@ impl Registry {
     }
 
     /// The same for an administrator, whom the switch for clients does not bind; whether there was such a tag.
-    pub async fn remove_tag(&self, permit: &Permit<Delete>, tag: &Tag) -> Result<bool, Internal> {
+    pub async fn remove_tag(
+        &self,
+        permit: &Permit<Delete>,
+        tag: &Tag,
+        teller: &Arc<dyn Teller>,
+    ) -> Result<bool, Internal> {
         self.refresh_tag(permit.repo(), tag).await?;
-        let deleted = self.meta.delete_tag(permit.repo(), tag).await;
+        let events = teller.tell(permit.repo(), Happening::TagDeleted(tag));
+        let deleted = self.meta.delete_tag(permit.repo(), tag, events).await;
         self.projector.wake();
+        self.told.wake();
         deleted.during("delete a tag")
     }
 
@@ -54,13 +69,16 @@ impl Registry {
         &self,
         permit: &Permit<Delete>,
         digest: &Digest,
+        teller: &Arc<dyn Teller>,
     ) -> Result<(), DeleteError> {
         self.require_delete()?;
         // Which tags name it is only known of a repository that has been read whole.
         self.index_now(permit.repo()).await?;
         self.delete_layer_of(permit.repo(), digest).await?;
-        let deleted = self.meta.delete_manifest(permit.repo(), digest).await;
+        let tell = telling(teller, permit.repo(), *digest);
+        let deleted = self.meta.delete_manifest(permit.repo(), digest, tell).await;
         self.projector.wake();
+        self.told.wake();
         match deleted.during("delete a manifest")? {
             Some(_) => Ok(()),
             None => Err(DeleteError::ManifestUnknown),
@@ -72,7 +90,7 @@ impl Registry {
         let is_manifest = self.meta.has_manifest(repo, digest).await;
         if is_manifest.during("look up a manifest")? {
             // Where another manifest names the same content as a blob, it stays one.
-            let deleted = self.meta.delete_blob(repo, digest).await;
+            let deleted = self.meta.delete_blob(repo, digest, Vec::new()).await;
             deleted.during("delete the layer link of a manifest")?;
         }
         Ok(())
@@ -83,11 +101,14 @@ impl Registry {
         &self,
         permit: &Permit<Delete>,
         digest: &Digest,
+        teller: &Arc<dyn Teller>,
     ) -> Result<(), DeleteError> {
         self.require_delete()?;
         self.index_now(permit.repo()).await?;
-        let deleted = self.meta.delete_blob(permit.repo(), digest).await;
+        let events = teller.tell(permit.repo(), Happening::BlobDeleted(digest));
+        let deleted = self.meta.delete_blob(permit.repo(), digest, events).await;
         self.projector.wake();
+        self.told.wake();
         match deleted.during("delete a blob")? {
             DeleteBlob::Deleted => Ok(()),
             DeleteBlob::NotFound => Err(DeleteError::BlobUnknown),
@@ -101,5 +122,21 @@ impl Registry {
         } else {
             Err(DeleteError::Disabled)
         }
+    }
+}
+
+/// Tells of a manifest and then of each tag that goes with it.
+fn telling(
+    teller: &Arc<dyn Teller>,
+    repo: &RepoName,
+    digest: Digest,
+) -> impl FnOnce(&[Tag]) -> Vec<Event> + Send + 'static {
+    let (teller, repo) = (Arc::clone(teller), repo.clone());
+    move |tags| {
+        let mut events = teller.tell(&repo, Happening::ManifestDeleted(&digest));
+        for tag in tags {
+            events.extend(teller.tell(&repo, Happening::TagDeleted(tag)));
+        }
+        events
     }
 }

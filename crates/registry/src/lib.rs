@@ -8,6 +8,7 @@ mod claims;
 mod compare;
 mod delete;
 mod error;
+mod events;
 mod existence;
 mod findings;
 mod indexer;
@@ -35,6 +36,7 @@ mod uploads;
 pub use blob::{Blob, ReadError};
 pub use delete::DeleteError;
 pub use error::Internal;
+pub use events::{Happening, Silent, Teller};
 pub use indexer::IndexProgress;
 pub use listing::Listing;
 pub use manifests::{PushManifestError, Pushed};
@@ -47,7 +49,9 @@ pub use settings::Settings;
 pub use start::{Options, StartError};
 
 pub use boxyard_blobs::UploadId;
-pub use boxyard_meta::{Finding, FindingKind, StoredFinding, StoredManifest};
+pub use boxyard_meta::{
+    Backlog, Event, Finding, FindingKind, PendingEvent, Receiver, StoredFinding, StoredManifest,
+};
 
 use std::sync::Arc;
 
@@ -69,6 +73,7 @@ pub struct Registry {
     known: tree::Known,
     turns: indexer::Turns,
     projector: projector::Handle,
+    told: events::Told,
     /// Changes go on when their client leaves; an orderly stop waits for them.
     changes: TaskTracker,
     stopping: tokio_util::sync::CancellationToken,

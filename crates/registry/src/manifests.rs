@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use boxyard_auth::{Permit, Push};
-use boxyard_meta::{Commit, CommitManifest};
+use boxyard_meta::{Commit, CommitManifest, Event};
 use boxyard_oci::{
     Algorithm, Digest, Edge, EdgeKind, Manifest, ManifestError, MediaType, Reference, RepoName, Tag,
 };
@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
+use crate::events::{Happening, Teller};
 use crate::space::has_room;
 
 /// Why a manifest was refused.
@@ -89,6 +90,7 @@ impl Registry {
         media_type: Option<&MediaType>,
         payload: Bytes,
         tags: Vec<Tag>,
+        teller: &Arc<dyn Teller>,
     ) -> Result<Pushed, PushManifestError> {
         let limit = self.settings.manifest_bytes;
         if payload.len() > limit {
@@ -99,33 +101,38 @@ impl Registry {
         if let Reference::Tag(tag) = reference {
             tags.push(tag.clone());
         }
-        let (registry, repo) = (Arc::clone(self), permit.repo().clone());
-        self.change(async move { registry.commit(repo, manifest, tags).await })
+        let repo = permit.repo().clone();
+        let events = told(teller.as_ref(), &repo, &manifest, &tags);
+        let push = CommitManifest {
+            repo,
+            manifest,
+            tags,
+            sparse: self.settings.sparse,
+            events,
+        };
+        let registry = Arc::clone(self);
+        self.change(async move { registry.commit(push).await })
             .await
     }
 
-    async fn commit(
-        &self,
-        repo: RepoName,
-        manifest: Manifest,
-        tags: Vec<Tag>,
-    ) -> Result<Pushed, PushManifestError> {
+    async fn commit(&self, push: CommitManifest) -> Result<Pushed, PushManifestError> {
+        let CommitManifest {
+            repo,
+            manifest,
+            tags,
+            ..
+        } = &push;
         self.require_room(manifest.size()).await?;
         self.projector.room(self.settings.backlog).await;
-        self.check_named(&repo, &manifest).await?;
+        self.check_named(repo, manifest).await?;
         let pushed = Pushed {
             digest: manifest.digest(),
             subject: manifest.subject(),
             tags: tags.clone(),
         };
-        let commit = CommitManifest {
-            repo,
-            manifest,
-            tags,
-            sparse: self.settings.sparse,
-        };
-        let outcome = self.meta.commit_manifest(commit).await;
+        let outcome = self.meta.commit_manifest(push).await;
         self.projector.wake();
+        self.told.wake();
         match outcome.during("commit a manifest")? {
             Commit::Done => Ok(pushed),
             Commit::UnknownBlobs(digests) => Err(PushManifestError::UnknownBlobs { digests }),
@@ -169,6 +176,16 @@ impl Registry {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// One event for each tag, as nothing but a tag tells them apart; one without where there is none.
+fn told(teller: &dyn Teller, repo: &RepoName, manifest: &Manifest, tags: &[Tag]) -> Vec<Event> {
+    let tell = |tag| teller.tell(repo, Happening::ManifestPushed(manifest, tag));
+    if tags.is_empty() {
+        tell(None)
+    } else {
+        tags.iter().flat_map(|tag| tell(Some(tag))).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use boxyard_oci::Digest;
 
 use crate::Registry;
 use crate::error::During;
+use crate::events::{Happening, Teller};
 use crate::push_error::PushError;
 
 /// How many holders of a blob an anonymous mount asks about before it gives up.
@@ -30,6 +31,7 @@ impl Registry {
         permit: &Permit<Push>,
         digest: &Digest,
         source: MountSource<F>,
+        teller: &Arc<dyn Teller>,
     ) -> Result<bool, PushError>
     where
         F: Fn(&boxyard_oci::RepoName) -> Option<Permit<Pull>>,
@@ -42,14 +44,17 @@ impl Registry {
         let Some(from) = source else {
             return Ok(false);
         };
-        if self.present(from.repo(), digest).await?.is_none() {
+        let Some(present) = self.present(from.repo(), digest).await? else {
             return Ok(false);
-        }
+        };
+        let happening = Happening::BlobMounted(digest, present.row.size, from.repo());
+        let events = teller.tell(permit.repo(), happening);
         let mounted = self
             .meta
-            .mount_blob(from.repo(), permit.repo(), digest)
+            .mount_blob(from.repo(), permit.repo(), digest, events)
             .await;
         self.projector.wake();
+        self.told.wake();
         Ok(mounted.during("mount a blob")?.is_some())
     }
 

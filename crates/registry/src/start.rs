@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::Registry;
 use crate::claims::Claims;
 use crate::error::{During, Internal, blocking};
+use crate::events::Told;
 use crate::indexer::Turns;
 use crate::projector::Handle;
 use crate::sessions::Sessions;
@@ -214,6 +215,7 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         known: Known::default(),
         turns: Turns::default(),
         projector: Handle::new(),
+        told: Told::default(),
         changes: TaskTracker::new(),
         stopping: CancellationToken::new(),
         background: TaskTracker::new(),

@@ -7,11 +7,13 @@ use std::time::SystemTime;
 
 use boxyard_auth::{Permit, Push};
 use boxyard_blobs::{Sidecar, Upload, UploadId};
+use boxyard_meta::Event;
 use boxyard_oci::{Algorithm, ContentRange, Digest, RepoName};
 use tokio::time::Instant;
 
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
+use crate::events::{Happening, Teller};
 use crate::push_error::{Body, PushError};
 use crate::sessions::{Session, Slot, Turn};
 use crate::space::has_room;
@@ -76,9 +78,10 @@ impl Registry {
         digest: &Digest,
         range: Option<ContentRange>,
         body: Body,
+        teller: &Arc<dyn Teller>,
     ) -> Result<(), PushError> {
         let (registry, repo, id) = (Arc::clone(self), permit.repo().clone(), id.clone());
-        let digest = *digest;
+        let (digest, teller) = (*digest, Arc::clone(teller));
         self.change(async move {
             let session = registry.session(&repo, &id)?;
             let mut turn = session.take_over().await;
@@ -90,7 +93,11 @@ impl Registry {
                 .receive(&repo, &id, upload, range, body, &mut turn)
                 .await?;
             *turn.slot = Slot::Gone;
-            registry.complete(&repo, &id, upload, digest).await?;
+            let happening = Happening::BlobPushed(&digest, upload.size());
+            let events = teller.tell(&repo, happening);
+            registry
+                .complete(&repo, &id, upload, digest, events)
+                .await?;
             *turn.slot = Slot::Finished(digest, Instant::now());
             Ok(())
         })
@@ -103,9 +110,10 @@ impl Registry {
         permit: &Permit<Push>,
         digest: &Digest,
         body: Body,
+        teller: &Arc<dyn Teller>,
     ) -> Result<(), PushError> {
         let id = self.begin_upload(permit, Some(digest.algorithm())).await?;
-        let result = self.finish(permit, &id, digest, None, body).await;
+        let result = self.finish(permit, &id, digest, None, body, teller).await;
         if result.is_err() {
             // The client never learns the id, so nobody can come back for these bytes.
             let _ = self.cancel_upload(permit, &id).await;
@@ -197,6 +205,7 @@ impl Registry {
         id: &UploadId,
         upload: Box<Upload>,
         expected: Digest,
+        events: Vec<Event>,
     ) -> Result<(), PushError> {
         let (upload, actual) = blocking(move || {
             let mut upload = upload;
@@ -213,7 +222,7 @@ impl Registry {
         let size = upload.size();
         let claim = self.claims.claim(&expected).await;
         if self.is_stored(&claim, size).await? {
-            self.hold(repo, &expected, size).await?;
+            self.hold(repo, &expected, size, events).await?;
             self.discard(repo, id).await?;
             return Ok(());
         }
@@ -221,7 +230,7 @@ impl Registry {
             self.discard(repo, id).await?;
             return Err(error.into());
         }
-        self.hold(repo, &expected, size).await?;
+        self.hold(repo, &expected, size, events).await?;
         let folder = self.folder.clone();
         blocking(move || folder.end_intent(&expected))
             .await
@@ -242,9 +251,16 @@ impl Registry {
             .during("make an upload a blob")
     }
 
-    async fn hold(&self, repo: &RepoName, digest: &Digest, size: u64) -> Result<(), Internal> {
-        let held = self.meta.hold_blob(repo, digest, size, None).await;
+    async fn hold(
+        &self,
+        repo: &RepoName,
+        digest: &Digest,
+        size: u64,
+        events: Vec<Event>,
+    ) -> Result<(), Internal> {
+        let held = self.meta.hold_blob(repo, digest, size, None, events).await;
         self.projector.wake();
+        self.told.wake();
         held.during("record a blob")
     }
 

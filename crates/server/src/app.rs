@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use boxyard_auth::{Action, Gate, Identity, List, Permit};
 use boxyard_oci::RepoName;
-use boxyard_registry::Registry;
+use boxyard_registry::{Happening, Registry, Teller};
 use http::HeaderMap;
+use http::request::Parts;
 
 use crate::body::Pace;
 use crate::error::ApiError;
@@ -13,6 +14,7 @@ use crate::external::Outside;
 use crate::health::Health;
 use crate::links::Links;
 use crate::metrics::Metrics;
+use crate::notifications::{Notifier, Told};
 
 /// The registry as HTTP serves it.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct App {
     /// How requests are seen from outside.
     pub(crate) outside: Outside,
     pub(crate) limits: Limits,
+    /// Tells others what happens.
+    pub(crate) notifier: Notifier,
     /// Headers that the configuration adds to every answer.
     pub(crate) headers: HeaderMap,
     pub(crate) metrics: Arc<Metrics>,
@@ -47,5 +51,15 @@ impl App {
     /// The caller's right to read the names of all repositories.
     pub(crate) fn list(&self) -> Result<List, ApiError> {
         Ok(self.gate.list(&Identity::Anonymous)?)
+    }
+
+    /// Who tells of what this request changes.
+    pub(crate) fn teller(&self, request: &Parts) -> Arc<dyn Teller> {
+        self.notifier.teller(|| Told::of(request))
+    }
+
+    /// Tells of what this request pulls.
+    pub(crate) fn pulled(&self, request: &Parts, repo: &RepoName, pull: Happening<'_>) {
+        self.notifier.pulled(repo, pull, || Told::of(request));
     }
 }

@@ -29,6 +29,7 @@ pub use sections::debug::Debug;
 pub use sections::health::{Check, CheckSubject, HttpProbe};
 pub use sections::http::Http;
 pub use sections::limits::Limits;
+pub use sections::notifications::{Address, Endpoint, Notifications};
 pub use sections::rules::Rules;
 pub use sections::storage::Storage;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub debug: Debug,
     /// What must be well.
     pub health: Vec<Check>,
+    /// Who is told what happens.
+    pub notifications: Notifications,
     /// Which manifests are taken.
     pub rules: Rules,
     /// What bounds clients.
@@ -99,6 +102,7 @@ impl Config {
             http: sections::http::read(values),
             debug: sections::debug::read(values),
             health: sections::health::read(values),
+            notifications: sections::notifications::read(values),
             rules: sections::rules::read(values),
             limits: sections::limits::read(values),
             proxies: sections::proxies::read(values),

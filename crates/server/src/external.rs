@@ -82,10 +82,6 @@ impl Outside {
 
 impl External {
     /// The URL of the registry as this client sees it, without a slash at the end; empty where the client does not say.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "challenges and pages will need it")
-    )]
     pub(crate) fn base(&self) -> &str {
         &self.base
     }

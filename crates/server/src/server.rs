@@ -22,6 +22,7 @@ use crate::links::Links;
 use crate::listen::{self, Acceptor, BindError, Bound, ConnectionLimits};
 use crate::log::Logs;
 use crate::metrics::Metrics;
+use crate::notifications::{self, Delivery, NotificationsError, Notifier};
 
 /// How long a new connection may take to send its first request.
 const BEFORE_FIRST: Duration = Duration::from_secs(30);
@@ -35,6 +36,7 @@ const STALLED: Duration = Duration::from_mins(10);
 pub struct Server {
     registry: Arc<Registry>,
     acceptor: Acceptor,
+    delivery: Delivery,
     address: SocketAddr,
     socket: AdminSocket,
     attendant: Attendant,
@@ -59,6 +61,9 @@ pub enum ServerError {
     /// The address for administrators cannot be listened on.
     #[error(transparent)]
     Debug(#[from] DebugBindError),
+    /// Nobody can be told what happens.
+    #[error(transparent)]
+    Notifications(#[from] NotificationsError),
     /// What was to be written at the end was not.
     #[error("stop the registry")]
     Stop(#[source] Internal),
@@ -86,14 +91,14 @@ impl Server {
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
         let opened = open_doors(&registry, config).await;
-        let (socket, bound) = match opened {
+        let (socket, bound, (notifier, delivery)) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 registry.stop().await.map_err(ServerError::Stop)?;
                 return Err(error);
             }
         };
-        let attendant = Attendant::new(&registry, config);
+        let attendant = Attendant::new(&registry, &notifier, config);
         let app = App {
             registry: Arc::clone(&registry),
             gate: Gate::open(),
@@ -103,6 +108,7 @@ impl Server {
                 manifest_bytes,
                 pace: config.limits.pace,
             },
+            notifier,
             headers: config.http.headers.iter().cloned().collect(),
             metrics,
             health: Arc::clone(&health),
@@ -116,6 +122,7 @@ impl Server {
         Ok(Self {
             registry,
             acceptor,
+            delivery,
             address: bound.address,
             socket,
             attendant,
@@ -145,9 +152,12 @@ impl Server {
             draining.cancelled().await;
             health.enter(Phase::Draining);
         });
+        let delivering = self.delivery.begin();
+        let patience = self.acceptor.limits.drain;
         let commands = self.attendant.attend(self.socket, stop.clone());
         tokio::join!(self.acceptor.run(stop), commands);
         tracing::info!("stopping");
+        delivering.stop(patience).await;
         self.registry.stop().await.map_err(ServerError::Stop)?;
         drop(self.debug);
         tracing::info!("stopped");
@@ -155,14 +165,16 @@ impl Server {
     }
 }
 
-/// Listens for commands and for clients.
+/// Listens for commands and for clients, and takes up what others were not told yet.
 async fn open_doors(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     config: &Config,
-) -> Result<(AdminSocket, Bound), ServerError> {
+) -> Result<(AdminSocket, Bound, (Notifier, Delivery)), ServerError> {
     let socket = AdminSocket::bind(&registry.admin_socket())?;
-    let bound = listen::bind(&config.http.address).await?;
-    Ok((socket, bound))
+    let address = &config.http.address;
+    let bound = listen::bind(address).await?;
+    let notifications = notifications::open(&config.notifications, address, registry).await?;
+    Ok((socket, bound, notifications))
 }
 
 /// Answers administrators, if the configuration says where.

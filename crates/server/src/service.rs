@@ -19,6 +19,7 @@ use crate::body::RequestBody;
 use crate::log::access::{AccessLog, Entry, Outcome};
 use crate::metrics::handler::Handler;
 use crate::metrics::http::Ended;
+use crate::notifications::Origin;
 use crate::peer::{Address, Peer};
 use crate::response::{BodyFailure, ResponseBody};
 use crate::seen::Seen;
@@ -41,7 +42,7 @@ impl Service {
     pub(crate) async fn call(self, request: Request<Incoming>) -> Response<Tracked> {
         let id = RequestIds::next();
         let seen = Arc::<Seen>::default();
-        let (parts, body) = RequestBody::of(request, self.app.limits.pace, Arc::clone(&seen));
+        let (mut parts, body) = RequestBody::of(request, self.app.limits.pace, Arc::clone(&seen));
         let external = self.app.outside.of(&parts, &self.peer);
         let span = tracing::info_span!(
             "request",
@@ -51,6 +52,10 @@ impl Service {
             http.request.remoteaddr = %external.client,
         );
         let tracker = Tracker::begin(&self, &parts, external.client, id.clone(), seen);
+        parts.extensions.insert(Origin {
+            id: id.clone(),
+            external: Some(external),
+        });
         let app = Arc::clone(&self.app);
         let served = async move {
             match v2::serve(&app, &parts, body).await {

@@ -70,13 +70,13 @@ async fn dispatch(
             manifests::put(app, &app.permit(repo)?, reference, request, body).await
         }
         (Route::Manifest(repo, reference), &Method::DELETE) => {
-            manifests::delete(app, &app.permit(repo)?, reference).await
+            manifests::delete(app, &app.permit(repo)?, reference, request).await
         }
         (Route::Manifest(repo, reference), _) => {
             manifests::get(app, &app.permit(repo)?, reference, request).await
         }
         (Route::Blob(repo, digest), &Method::DELETE) => {
-            blobs::delete(app, &app.permit(repo)?, digest).await
+            blobs::delete(app, &app.permit(repo)?, digest, request).await
         }
         (Route::Blob(repo, digest), _) => {
             blobs::get(app, &app.permit(repo)?, digest, request).await

@@ -27,7 +27,7 @@ async fn a_small_blob_is_read_from_its_row_until_its_file_is_synced() {
     let (blob, content) = (digest("content"), Bytes::from("content"));
 
     db.meta
-        .hold_blob(&repo("a"), &blob, 7, Some(content.clone()))
+        .hold_blob(&repo("a"), &blob, 7, Some(content.clone()), Vec::new())
         .await
         .unwrap();
 
@@ -46,7 +46,7 @@ async fn a_push_queues_the_file_before_the_link() {
     let bytes = Some(Bytes::from("content"));
 
     db.meta
-        .hold_blob(&repo("a"), &blob, 7, bytes)
+        .hold_blob(&repo("a"), &blob, 7, bytes, Vec::new())
         .await
         .unwrap();
 
@@ -70,7 +70,7 @@ async fn a_bad_blob_is_absent_for_pushes_and_mounts_until_it_is_pushed_again() {
     assert_eq!(state().await, BlobState::Bad);
     assert_eq!(
         db.meta
-            .mount_blob(&repo("a"), &repo("b"), &blob)
+            .mount_blob(&repo("a"), &repo("b"), &blob, Vec::new())
             .await
             .unwrap(),
         None
@@ -81,7 +81,7 @@ async fn a_bad_blob_is_absent_for_pushes_and_mounts_until_it_is_pushed_again() {
     assert!(db.meta.findings(None, 10).await.unwrap().is_empty());
     assert_eq!(
         db.meta
-            .mount_blob(&repo("a"), &repo("c"), &blob)
+            .mount_blob(&repo("a"), &repo("c"), &blob, Vec::new())
             .await
             .unwrap(),
         Some(7)
@@ -94,7 +94,7 @@ async fn a_blob_served_from_its_row_is_not_made_bad_by_its_file() {
     let blob = digest("content");
     let bytes = Some(Bytes::from("content"));
     db.meta
-        .hold_blob(&repo("a"), &blob, 7, bytes)
+        .hold_blob(&repo("a"), &blob, 7, bytes, Vec::new())
         .await
         .unwrap();
 
@@ -116,7 +116,7 @@ async fn a_mount_lets_the_other_repository_hold_the_blob_and_queues_its_link() {
 
     let size = db
         .meta
-        .mount_blob(&repo("a"), &repo("b"), &blob)
+        .mount_blob(&repo("a"), &repo("b"), &blob, Vec::new())
         .await
         .unwrap();
 
@@ -132,12 +132,12 @@ async fn a_mount_of_what_is_not_there_changes_nothing() {
 
     let unheld = db
         .meta
-        .mount_blob(&repo("b"), &repo("c"), &blob)
+        .mount_blob(&repo("b"), &repo("c"), &blob, Vec::new())
         .await
         .unwrap();
     let unknown = db
         .meta
-        .mount_blob(&repo("a"), &repo("c"), &digest("other"))
+        .mount_blob(&repo("a"), &repo("c"), &digest("other"), Vec::new())
         .await
         .unwrap();
 
@@ -187,7 +187,11 @@ async fn a_mounted_alias_comes_with_its_target() {
     assert!(db.meta.alias_blob(&repo("a"), &alias, &blob).await.unwrap());
 
     let (from, to) = (repo("a"), repo("b"));
-    let mounted = db.meta.mount_blob(&from, &to, &alias).await.unwrap();
+    let mounted = db
+        .meta
+        .mount_blob(&from, &to, &alias, Vec::new())
+        .await
+        .unwrap();
 
     assert_eq!(mounted, Some(7));
     assert!(db.holds("b", &alias).await);
@@ -216,7 +220,7 @@ async fn a_mounted_alias_stays_an_alias() {
     db.meta.alias_blob(&repo("a"), &alias, &blob).await.unwrap();
 
     db.meta
-        .mount_blob(&repo("a"), &repo("b"), &alias)
+        .mount_blob(&repo("a"), &repo("b"), &alias, Vec::new())
         .await
         .unwrap();
 
@@ -237,16 +241,30 @@ async fn a_blob_that_a_manifest_names_is_not_deleted() {
     let image = db.image("a", "one", &[]).await;
     let layer = digest("layer of one");
 
-    let refused = db.meta.delete_blob(&repo("a"), &layer).await.unwrap();
+    let refused = db
+        .meta
+        .delete_blob(&repo("a"), &layer, Vec::new())
+        .await
+        .unwrap();
     assert_eq!(refused, DeleteBlob::NamedBy(image));
     assert!(db.holds("a", &layer).await);
 
-    db.meta.delete_manifest(&repo("a"), &image).await.unwrap();
-    let deleted = db.meta.delete_blob(&repo("a"), &layer).await.unwrap();
+    db.meta
+        .delete_manifest(&repo("a"), &image, |_| Vec::new())
+        .await
+        .unwrap();
+    let deleted = db
+        .meta
+        .delete_blob(&repo("a"), &layer, Vec::new())
+        .await
+        .unwrap();
     assert_eq!(deleted, DeleteBlob::Deleted);
     assert!(!db.holds("a", &layer).await);
     assert_eq!(
-        db.meta.delete_blob(&repo("a"), &layer).await.unwrap(),
+        db.meta
+            .delete_blob(&repo("a"), &layer, Vec::new())
+            .await
+            .unwrap(),
         DeleteBlob::NotFound
     );
 }
@@ -257,7 +275,11 @@ async fn a_blob_that_only_another_repository_needs_is_deleted_here_and_stays_the
     db.image("a", "one", &[]).await;
     let layer = db.blob("b", "layer of one").await;
 
-    let deleted = db.meta.delete_blob(&repo("b"), &layer).await.unwrap();
+    let deleted = db
+        .meta
+        .delete_blob(&repo("b"), &layer, Vec::new())
+        .await
+        .unwrap();
 
     assert_eq!(deleted, DeleteBlob::Deleted);
     assert!(db.holds("a", &layer).await);
@@ -270,7 +292,11 @@ async fn a_blob_named_in_a_manifest_of_unknown_type_is_not_deleted() {
     let blob = db.blob("a", "content").await;
     let unknown = db.push("a", &unknown_type(&blob), &[]).await;
 
-    let refused = db.meta.delete_blob(&repo("a"), &blob).await.unwrap();
+    let refused = db
+        .meta
+        .delete_blob(&repo("a"), &blob, Vec::new())
+        .await
+        .unwrap();
 
     assert_eq!(refused, DeleteBlob::NamedBy(unknown));
 }
@@ -282,7 +308,10 @@ async fn a_blob_that_is_only_a_subject_is_deleted() {
     db.push("a", &referrer(&blob, "text/x", "1"), &[]).await;
 
     assert_eq!(
-        db.meta.delete_blob(&repo("a"), &blob).await.unwrap(),
+        db.meta
+            .delete_blob(&repo("a"), &blob, Vec::new())
+            .await
+            .unwrap(),
         DeleteBlob::Deleted
     );
 }
@@ -295,7 +324,11 @@ async fn a_blob_whose_alias_a_manifest_names_is_not_deleted_under_either_name() 
     let manifest = db.push("a", &image(&alias, &[]), &[]).await;
 
     for name in [blob, alias] {
-        let refused = db.meta.delete_blob(&repo("a"), &name).await.unwrap();
+        let refused = db
+            .meta
+            .delete_blob(&repo("a"), &name, Vec::new())
+            .await
+            .unwrap();
         assert_eq!(refused, DeleteBlob::NamedBy(manifest));
     }
 }
@@ -306,7 +339,10 @@ async fn deleting_a_blob_queues_the_removal_of_its_link() {
     let blob = db.blob("a", "content").await;
     db.settle().await;
 
-    db.meta.delete_blob(&repo("a"), &blob).await.unwrap();
+    db.meta
+        .delete_blob(&repo("a"), &blob, Vec::new())
+        .await
+        .unwrap();
 
     let wanted = db.waiting().await;
     assert_eq!(wanted[0].owner, Owner::Layer(repo("a"), blob));

@@ -41,7 +41,7 @@ async fn the_log_is_emptied_while_changes_go_on() {
     let mut lengths = Vec::new();
     while lengths.is_sorted() && lengths.len() < 10_000 {
         let content = lengths.len().to_string();
-        meta.hold_blob(&repo("a"), &digest(&content), 1, None)
+        meta.hold_blob(&repo("a"), &digest(&content), 1, None, Vec::new())
             .await
             .unwrap();
         lengths.push(log_length(&path));

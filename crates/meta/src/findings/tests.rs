@@ -66,7 +66,10 @@ async fn what_a_client_pushes_again_is_no_finding_in_its_repository_any_more() {
     }
 
     let name = repo("a");
-    db.meta.hold_blob(&name, &blob, 4, None).await.unwrap();
+    db.meta
+        .hold_blob(&name, &blob, 4, None, Vec::new())
+        .await
+        .unwrap();
 
     let found = db.meta.findings(None, 10).await.unwrap();
     let repos: Vec<_> = found.into_iter().map(|found| found.finding.repo).collect();

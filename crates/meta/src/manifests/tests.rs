@@ -106,6 +106,7 @@ async fn a_sparse_manifest_is_accepted_when_asked_for() {
         manifest: index(&[digest("missing")]),
         tags: vec![tag("latest")],
         sparse: true,
+        events: Vec::new(),
     };
 
     let commit = db.meta.commit_manifest(push).await.unwrap();
@@ -209,7 +210,10 @@ async fn deleting_a_manifest_deletes_what_it_names_with_it() {
     let one = db.image("a", "one", &[]).await;
     assert_eq!(edge_kinds(&db).await, [EdgeKind::Config, EdgeKind::Layer]);
 
-    db.meta.delete_manifest(&repo("a"), &one).await.unwrap();
+    db.meta
+        .delete_manifest(&repo("a"), &one, |_| Vec::new())
+        .await
+        .unwrap();
 
     assert!(edge_kinds(&db).await.is_empty());
 }
@@ -220,13 +224,20 @@ async fn deleting_a_manifest_takes_every_tag_that_names_it_and_no_other() {
     let one = db.image("a", "one", &["1", "latest"]).await;
     db.image("a", "two", &["2"]).await;
 
-    let removed = db.meta.delete_manifest(&repo("a"), &one).await.unwrap();
+    let removed = db
+        .meta
+        .delete_manifest(&repo("a"), &one, |_| Vec::new())
+        .await
+        .unwrap();
 
     assert_eq!(removed.map(|tags| names(&tags)).unwrap(), ["1", "latest"]);
     assert_eq!(db.tags("a").await, ["2"]);
     assert_eq!(db.meta.manifest(&repo("a"), &one).await.unwrap(), None);
     assert_eq!(
-        db.meta.delete_manifest(&repo("a"), &one).await.unwrap(),
+        db.meta
+            .delete_manifest(&repo("a"), &one, |_| Vec::new())
+            .await
+            .unwrap(),
         None
     );
 }
@@ -237,7 +248,10 @@ async fn deleting_a_manifest_queues_its_tags_before_its_revision() {
     let one = db.image("a", "one", &["latest"]).await;
     db.settle().await;
 
-    db.meta.delete_manifest(&repo("a"), &one).await.unwrap();
+    db.meta
+        .delete_manifest(&repo("a"), &one, |_| Vec::new())
+        .await
+        .unwrap();
 
     let tag = Owner::Tag(repo("a"), tag("latest"));
     assert_eq!(db.owners().await, [tag, Owner::Revision(repo("a"), one)]);
@@ -250,7 +264,7 @@ async fn a_child_may_be_deleted_and_leaves_its_index_sparse() {
     let list = db.push("a", &index(&[child]), &["latest"]).await;
 
     db.meta
-        .delete_manifest(&repo("a"), &child)
+        .delete_manifest(&repo("a"), &child, |_| Vec::new())
         .await
         .unwrap()
         .unwrap();

@@ -44,10 +44,17 @@ async fn no_lookup_and_no_delete_reads_more_than_its_row() {
         .await
         .unwrap()
         .unwrap();
-    db.meta.delete_blob(&a, &layer).await.unwrap();
-    db.meta.delete_tag(&a, &tag("latest")).await.unwrap();
-    db.meta.delete_manifest(&a, &one).await.unwrap().unwrap();
-    db.meta.delete_blob(&a, &layer).await.unwrap();
+    db.meta.delete_blob(&a, &layer, Vec::new()).await.unwrap();
+    db.meta
+        .delete_tag(&a, &tag("latest"), Vec::new())
+        .await
+        .unwrap();
+    db.meta
+        .delete_manifest(&a, &one, |_| Vec::new())
+        .await
+        .unwrap()
+        .unwrap();
+    db.meta.delete_blob(&a, &layer, Vec::new()).await.unwrap();
     db.settle().await;
 }
 

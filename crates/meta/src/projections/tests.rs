@@ -72,7 +72,7 @@ async fn an_owner_that_changed_while_it_was_projected_stays_in_the_queue() {
     db.image("a", "one", &["latest"]).await;
     let read = db.waiting().await;
     db.meta
-        .delete_tag(&repo("a"), &tag("latest"))
+        .delete_tag(&repo("a"), &tag("latest"), Vec::new())
         .await
         .unwrap();
 
@@ -155,7 +155,7 @@ async fn a_page_of_the_queue_ends_when_its_content_is_long() {
         let (digest, size) = (Algorithm::Sha256.digest(&content), content.len() as u64);
         let bytes = Some(Bytes::from(content));
         db.meta
-            .hold_blob(&repo("a"), &digest, size, bytes)
+            .hold_blob(&repo("a"), &digest, size, bytes, Vec::new())
             .await
             .unwrap();
     }
@@ -189,7 +189,7 @@ async fn dropping_the_queue_keeps_only_the_blobs_that_are_nowhere_else() {
     let blob = digest("content");
     let bytes = Some(Bytes::from("content"));
     db.meta
-        .hold_blob(&repo("a"), &blob, 7, bytes)
+        .hold_blob(&repo("a"), &blob, 7, bytes, Vec::new())
         .await
         .unwrap();
     db.image("a", "one", &["latest"]).await;

@@ -66,14 +66,14 @@ async fn a_tag_whose_revision_is_gone_is_listed_and_dangles() {
     assert_eq!(found, TagLookup::Dangling(digest("gone")));
     assert_eq!(
         db.meta
-            .delete_manifest(&repo("a"), &digest("gone"))
+            .delete_manifest(&repo("a"), &digest("gone"), |_| Vec::new())
             .await
             .unwrap(),
         None
     );
     assert!(
         db.meta
-            .delete_tag(&repo("a"), &tag("latest"))
+            .delete_tag(&repo("a"), &tag("latest"), Vec::new())
             .await
             .unwrap()
     );
@@ -160,7 +160,7 @@ async fn a_delete_in_an_incomplete_repository_is_not_undone_by_a_late_reader() {
     let old = digest("old");
     db.reconcile(tag_item("latest", None, Some(old))).await;
     db.meta
-        .delete_tag(&repo("a"), &tag("latest"))
+        .delete_tag(&repo("a"), &tag("latest"), Vec::new())
         .await
         .unwrap();
     db.settle().await;
@@ -297,7 +297,11 @@ async fn a_schema_1_manifest_is_kept_and_marked() {
         .unwrap()
         .unwrap();
     assert!(stored.schema1);
-    let refused = db.meta.delete_blob(&repo("a"), &blob).await.unwrap();
+    let refused = db
+        .meta
+        .delete_blob(&repo("a"), &blob, Vec::new())
+        .await
+        .unwrap();
     assert_eq!(refused, crate::DeleteBlob::NamedBy(old.digest()));
 }
 

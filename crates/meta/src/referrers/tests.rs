@@ -55,7 +55,10 @@ async fn a_referrer_is_found_before_and_after_its_subject_and_in_its_repository_
     let referring = db.push("a", &referrer(&subject, "text/x", "1"), &[]).await;
 
     db.image("a", "one", &["latest"]).await;
-    db.meta.delete_manifest(&repo("a"), &subject).await.unwrap();
+    db.meta
+        .delete_manifest(&repo("a"), &subject, |_| Vec::new())
+        .await
+        .unwrap();
 
     let found = db
         .meta
@@ -79,7 +82,10 @@ async fn a_deleted_referrer_is_no_longer_listed_and_the_page_after_it_still_is()
     let first = db.push("a", &referrer(&subject, "text/x", "1"), &[]).await;
     let second = db.push("a", &referrer(&subject, "text/x", "2"), &[]).await;
 
-    db.meta.delete_manifest(&repo("a"), &first).await.unwrap();
+    db.meta
+        .delete_manifest(&repo("a"), &first, |_| Vec::new())
+        .await
+        .unwrap();
 
     let all = db
         .meta

@@ -8,7 +8,11 @@ use boxyard_oci::Digest;
 
 impl Database {
     async fn delete(&self, from: &str, blob: &Digest) {
-        let deleted = self.meta.delete_blob(&repo(from), blob).await.unwrap();
+        let deleted = self
+            .meta
+            .delete_blob(&repo(from), blob, Vec::new())
+            .await
+            .unwrap();
         assert_eq!(deleted, DeleteBlob::Deleted);
     }
 
@@ -67,13 +71,17 @@ async fn a_blob_that_a_manifest_of_another_repository_names_stays_until_that_one
         manifest,
         tags,
         sparse,
+        events: Vec::new(),
     };
     db.meta.commit_manifest(push).await.unwrap();
 
     db.delete("a", &layer).await;
 
     assert!(db.release().await.is_empty());
-    db.meta.delete_manifest(&repo_b, &named).await.unwrap();
+    db.meta
+        .delete_manifest(&repo_b, &named, |_| Vec::new())
+        .await
+        .unwrap();
     let mut released = db.release().await;
     released.sort();
     let mut expected = [named, layer];
@@ -91,10 +99,16 @@ async fn a_deleted_manifest_leaves_its_file_to_those_who_have_it_too() {
 
     for (repository, digest) in [("a", manifest), ("b", manifest)] {
         let repository = repo(repository);
-        db.meta.delete_manifest(&repository, &digest).await.unwrap();
+        db.meta
+            .delete_manifest(&repository, &digest, |_| Vec::new())
+            .await
+            .unwrap();
         assert!(db.release().await.is_empty(), "{repository}");
     }
-    let deleted = db.meta.delete_manifest(&repo("b"), &whole.digest()).await;
+    let deleted = db
+        .meta
+        .delete_manifest(&repo("b"), &whole.digest(), |_| Vec::new())
+        .await;
 
     assert_eq!(deleted.unwrap(), Some(Vec::new()));
     let released = db.release().await;
@@ -108,7 +122,10 @@ async fn a_subject_needs_no_file() {
     let signature = referrer(&subject, "application/x-signature", "");
     db.push("a", &signature, &[]).await;
 
-    db.meta.delete_manifest(&repo("a"), &subject).await.unwrap();
+    db.meta
+        .delete_manifest(&repo("a"), &subject, |_| Vec::new())
+        .await
+        .unwrap();
 
     assert_eq!(db.release().await, [subject]);
 }
@@ -152,7 +169,10 @@ async fn what_was_let_go_of_goes_with_its_bytes_and_its_findings() {
     };
     db.meta.mark_blob_bad(&bad, &finding).await.unwrap();
     let bytes = Some(Bytes::from("small"));
-    let held = db.meta.hold_blob(&repo("a"), &small, 5, bytes).await;
+    let held = db
+        .meta
+        .hold_blob(&repo("a"), &small, 5, bytes, Vec::new())
+        .await;
     held.unwrap();
 
     db.delete("a", &bad).await;

@@ -53,9 +53,15 @@ async fn a_repository_leaves_the_catalog_with_its_last_manifest_and_comes_back()
     let one = db.image("a", "one", &["latest"]).await;
     let two = db.image("a", "two", &[]).await;
 
-    db.meta.delete_manifest(&repo("a"), &one).await.unwrap();
+    db.meta
+        .delete_manifest(&repo("a"), &one, |_| Vec::new())
+        .await
+        .unwrap();
     assert_eq!(db.repositories().await, ["a"]);
-    db.meta.delete_manifest(&repo("a"), &two).await.unwrap();
+    db.meta
+        .delete_manifest(&repo("a"), &two, |_| Vec::new())
+        .await
+        .unwrap();
     assert!(db.repositories().await.is_empty());
     db.image("a", "one", &[]).await;
 
@@ -68,7 +74,7 @@ async fn a_repository_whose_tags_are_gone_stays_for_its_manifests() {
     db.image("a", "one", &["latest"]).await;
 
     db.meta
-        .delete_tag(&repo("a"), &tag("latest"))
+        .delete_tag(&repo("a"), &tag("latest"), Vec::new())
         .await
         .unwrap();
 

@@ -73,7 +73,7 @@ async fn what_a_client_deleted_in_this_run_is_not_to_be_read_from_the_tree() {
     let db = Database::new();
     adopt_tag(&db, digest("adopted")).await;
     db.meta
-        .delete_tag(&repo("a"), &tag("adopted"))
+        .delete_tag(&repo("a"), &tag("adopted"), Vec::new())
         .await
         .unwrap();
     db.settle().await;

@@ -74,7 +74,10 @@ async fn a_suspect_that_is_still_damaged_is_not_suspect_again() {
 async fn a_blob_that_a_push_has_healed_is_no_suspect_any_more() {
     let (db, blob) = damaged().await;
     let name = repo("a");
-    db.meta.hold_blob(&name, &blob, 4, None).await.unwrap();
+    db.meta
+        .hold_blob(&name, &blob, 4, None, Vec::new())
+        .await
+        .unwrap();
 
     db.meta.judge_suspect(&blob, 3, false).await.unwrap();
 

@@ -47,19 +47,19 @@ async fn deleting_a_tag_leaves_its_manifest_and_its_siblings() {
 
     assert!(
         db.meta
-            .delete_tag(&repo("a"), &tag("latest"))
+            .delete_tag(&repo("a"), &tag("latest"), Vec::new())
             .await
             .unwrap()
     );
     assert!(
         !db.meta
-            .delete_tag(&repo("a"), &tag("latest"))
+            .delete_tag(&repo("a"), &tag("latest"), Vec::new())
             .await
             .unwrap()
     );
     assert!(
         !db.meta
-            .delete_tag(&repo("b"), &tag("latest"))
+            .delete_tag(&repo("b"), &tag("latest"), Vec::new())
             .await
             .unwrap()
     );

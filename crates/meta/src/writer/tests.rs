@@ -182,8 +182,14 @@ async fn what_was_asked_before_the_close_is_done() {
 }
 
 async fn hold(meta: Meta, number: usize) -> Result<(), MetaError> {
-    meta.hold_blob(&repo(&format!("r{number}")), &digest("content"), 7, None)
-        .await
+    meta.hold_blob(
+        &repo(&format!("r{number}")),
+        &digest("content"),
+        7,
+        None,
+        Vec::new(),
+    )
+    .await
 }
 
 /// Changes something and then fails.

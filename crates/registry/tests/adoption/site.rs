@@ -6,7 +6,7 @@ use boxyard_auth::{Action, Gate, Identity, Permit, Pull};
 use boxyard_oci::{Digest, MediaType, Reference};
 use boxyard_registry::{
     Body, DeleteError, FindingKind, MountSource, Options, PullError, PushError, PushManifestError,
-    Pushed, Registry, StoredManifest,
+    Pushed, Registry, Silent, StoredManifest,
 };
 use boxyard_testkit::{Blob, Image, Index};
 use bytes::Bytes;
@@ -141,7 +141,7 @@ impl Site {
     pub(crate) async fn push_blob(&self, repo: &str, bytes: &Bytes) -> Result<(), PushError> {
         let digest = boxyard_oci::Algorithm::Sha256.digest(bytes);
         self.registry
-            .push_blob(&permit(repo), &digest, body(bytes))
+            .push_blob(&permit(repo), &digest, body(bytes), &Silent::teller())
             .await
     }
 
@@ -160,6 +160,7 @@ impl Site {
                 Some(&media_type),
                 manifest.bytes.clone(),
                 Vec::new(),
+                &Silent::teller(),
             )
             .await
     }
@@ -184,13 +185,18 @@ impl Site {
         type Nowhere = fn(&boxyard_oci::RepoName) -> Option<Permit<Pull>>;
         let digest: Digest = digest.parse().unwrap();
         let source = MountSource::<Nowhere>::From(permit(from));
-        let mounted = self.registry.mount(&permit(to), &digest, source).await;
+        let mounted = self
+            .registry
+            .mount(&permit(to), &digest, source, &Silent::teller())
+            .await;
         mounted.unwrap()
     }
 
     pub(crate) async fn delete_tag(&self, repo: &str, tag: &str) -> Result<(), DeleteError> {
         let tag = tag.parse().unwrap();
-        self.registry.delete_tag(&permit(repo), &tag).await
+        self.registry
+            .delete_tag(&permit(repo), &tag, &Silent::teller())
+            .await
     }
 
     pub(crate) async fn delete_manifest(
@@ -199,12 +205,16 @@ impl Site {
         digest: &str,
     ) -> Result<(), DeleteError> {
         let digest = digest.parse().unwrap();
-        self.registry.delete_manifest(&permit(repo), &digest).await
+        self.registry
+            .delete_manifest(&permit(repo), &digest, &Silent::teller())
+            .await
     }
 
     pub(crate) async fn delete_blob(&self, repo: &str, digest: &str) -> Result<(), DeleteError> {
         let digest = digest.parse().unwrap();
-        self.registry.delete_blob(&permit(repo), &digest).await
+        self.registry
+            .delete_blob(&permit(repo), &digest, &Silent::teller())
+            .await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Uploads that another registry began.
 
 use boxyard_oci::{Algorithm, ContentRange, Digest};
-use boxyard_registry::{PushError, UploadId};
+use boxyard_registry::{PushError, Silent, UploadId};
 use bytes::Bytes;
 
 use crate::site::{Site, body, permit};
@@ -49,7 +49,14 @@ async fn append(site: &Site, range: Option<&str>, bytes: &'static [u8]) -> Resul
 async fn finish(site: &Site, digest: &Digest, bytes: &'static [u8]) -> Result<(), PushError> {
     let bytes = body(&Bytes::from_static(bytes));
     site.registry
-        .finish(&permit("team/app"), &id(), digest, None, bytes)
+        .finish(
+            &permit("team/app"),
+            &id(),
+            digest,
+            None,
+            bytes,
+            &Silent::teller(),
+        )
         .await
 }
 

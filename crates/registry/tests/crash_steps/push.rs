@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use boxyard_auth::{Permit, Pull};
 use boxyard_oci::{Algorithm, Digest, Reference, RepoName, Tag};
-use boxyard_registry::{MountSource, Registry};
+use boxyard_registry::{MountSource, Registry, Silent};
 
 use crate::harness::{Crash, body, delete, manifest, name, open, pull, push, read_blob, tag};
 
@@ -19,7 +19,9 @@ struct Told {
 
 async fn push_blob(registry: &Arc<Registry>, repo: &RepoName, bytes: &[u8], told: &mut Told) {
     let digest = Algorithm::Sha256.digest(bytes);
-    let pushed = registry.push_blob(&push(repo), &digest, body(bytes)).await;
+    let pushed = registry
+        .push_blob(&push(repo), &digest, body(bytes), &Silent::teller())
+        .await;
     if pushed.is_ok() {
         told.blobs.insert((repo.clone(), digest));
     }
@@ -39,7 +41,14 @@ async fn push_image(
     let payload = manifest(b"{}", layer);
     let permit = push(repo);
     let pushed = registry
-        .push_manifest(&permit, &reference, None, payload, Vec::new())
+        .push_manifest(
+            &permit,
+            &reference,
+            None,
+            payload,
+            Vec::new(),
+            &Silent::teller(),
+        )
         .await;
     if let Ok(pushed) = pushed {
         told.tags
@@ -54,7 +63,10 @@ async fn story(registry: &Arc<Registry>, told: &mut Told) {
     push_image(registry, &first, b"one", &tag("v1"), told).await;
     let mounted = Algorithm::Sha256.digest(b"one");
     let source = MountSource::<fn(&RepoName) -> Option<Permit<Pull>>>::From(pull(&first));
-    if let Ok(true) = registry.mount(&push(&second), &mounted, source).await {
+    if let Ok(true) = registry
+        .mount(&push(&second), &mounted, source, &Silent::teller())
+        .await
+    {
         told.blobs.insert((second.clone(), mounted));
     }
     push_image(registry, &second, b"two", &tag("v1"), told).await;
@@ -62,7 +74,9 @@ async fn story(registry: &Arc<Registry>, told: &mut Told) {
     let _ = registry.settle().await;
     // A delete that fails may have happened without its answer getting out.
     told.tags.retain(|(repo, _, _)| *repo != first);
-    let deleted = registry.delete_tag(&delete(&first), &tag("v1")).await;
+    let deleted = registry
+        .delete_tag(&delete(&first), &tag("v1"), &Silent::teller())
+        .await;
     if deleted.is_ok() {
         told.gone.insert((first, tag("v1")));
     }

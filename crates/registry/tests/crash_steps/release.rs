@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use boxyard_auth::{Permit, Pull};
 use boxyard_oci::{Algorithm, Digest, Reference, RepoName};
-use boxyard_registry::{MountSource, Registry};
+use boxyard_registry::{MountSource, Registry, Silent};
 use bytes::Bytes;
 
 use crate::harness::{Crash, body, delete, manifest, name, open, pull, push, read_blob, tag};
@@ -28,7 +28,7 @@ async fn push_blob(registry: &Arc<Registry>, repo: &str, content: &[u8], told: &
     let (repo, digest) = (name(repo), digest(content));
     told.remove(&(repo.clone(), digest));
     let pushed = registry
-        .push_blob(&push(&repo), &digest, body(content))
+        .push_blob(&push(&repo), &digest, body(content), &Silent::teller())
         .await;
     if pushed.is_ok() {
         told.insert((repo, digest), true);
@@ -38,7 +38,11 @@ async fn push_blob(registry: &Arc<Registry>, repo: &str, content: &[u8], told: &
 async fn delete_blob(registry: &Arc<Registry>, repo: &str, content: &[u8], told: &mut Told) {
     let (repo, digest) = (name(repo), digest(content));
     told.remove(&(repo.clone(), digest));
-    if registry.delete_blob(&delete(&repo), &digest).await.is_ok() {
+    if registry
+        .delete_blob(&delete(&repo), &digest, &Silent::teller())
+        .await
+        .is_ok()
+    {
         told.insert((repo, digest), false);
     }
 }
@@ -46,7 +50,10 @@ async fn delete_blob(registry: &Arc<Registry>, repo: &str, content: &[u8], told:
 async fn mount(registry: &Arc<Registry>, from: &str, to: &str, content: &[u8], told: &mut Told) {
     let (from, to, digest) = (name(from), name(to), digest(content));
     let source = MountSource::<fn(&RepoName) -> Option<Permit<Pull>>>::From(pull(&from));
-    if let Ok(true) = registry.mount(&push(&to), &digest, source).await {
+    if let Ok(true) = registry
+        .mount(&push(&to), &digest, source, &Silent::teller())
+        .await
+    {
         told.insert((to, digest), true);
     }
 }
@@ -61,13 +68,22 @@ async fn story(registry: &Arc<Registry>, told: &mut Told) {
     mount(registry, "first", "second", b"shared", told).await;
     let (first, latest) = (name("first"), Reference::Tag(tag("latest")));
     let pushed = registry
-        .push_manifest(&push(&first), &latest, None, image(), Vec::new())
+        .push_manifest(
+            &push(&first),
+            &latest,
+            None,
+            image(),
+            Vec::new(),
+            &Silent::teller(),
+        )
         .await;
     let _ = registry.settle().await;
 
     if pushed.is_ok() {
         let (permit, digest) = (delete(&first), digest(&image()));
-        let _ = registry.delete_manifest(&permit, &digest).await;
+        let _ = registry
+            .delete_manifest(&permit, &digest, &Silent::teller())
+            .await;
     }
     for content in CONTENTS {
         delete_blob(registry, "first", content, told).await;

@@ -24,7 +24,7 @@ pub(super) async fn serve(
     match command {
         "adopt" => Ok(folder::adopt(attendant)),
         "settle" => Ok(folder::settle(attendant)),
-        "tags/remove" => tags::remove(attendant, body).await,
+        "tags/remove" => tags::remove(attendant, request, body).await,
         _ => Err(unknown(command)),
     }
 }

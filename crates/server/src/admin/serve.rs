@@ -28,6 +28,7 @@ use crate::external::Outside;
 use crate::health::Health;
 use crate::links::Links;
 use crate::metrics::Metrics;
+use crate::notifications::{Notifier, Origin};
 use crate::response::ResponseBody;
 use crate::server::registry_options;
 use crate::v2;
@@ -50,7 +51,7 @@ pub(crate) struct Attendant {
 
 impl Attendant {
     /// Serves `registry` to an administrator.
-    pub(crate) fn new(registry: &Arc<Registry>, config: &Config) -> Self {
+    pub(crate) fn new(registry: &Arc<Registry>, notifier: &Notifier, config: &Config) -> Self {
         let manifest_bytes = registry_options(config).settings.manifest_bytes;
         let app = App {
             registry: Arc::clone(registry),
@@ -61,6 +62,7 @@ impl Attendant {
                 manifest_bytes,
                 pace: config.limits.pace,
             },
+            notifier: notifier.clone(),
             headers: http::HeaderMap::new(),
             metrics: Arc::new(Metrics::new(false)),
             // Whoever administers is served also while the checks fail.
@@ -134,7 +136,11 @@ impl Attendant {
 
     async fn call(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let id = request_id();
-        let (parts, body) = RequestBody::of(request, self.app.limits.pace, Arc::default());
+        let (mut parts, body) = RequestBody::of(request, self.app.limits.pace, Arc::default());
+        parts.extensions.insert(Origin {
+            id: id.clone(),
+            external: None,
+        });
         let served = if parts.uri.path().starts_with("/admin/") {
             tracing::info!(
                 command = parts.uri.path(),

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::serve::Attendant;
 use crate::config::Config;
+use crate::notifications::Notifier;
 use crate::server::{ServerError, registry_options};
 
 /// A registry that serves nobody but the command that has opened it.
@@ -30,7 +31,8 @@ impl Standalone {
         let registry = Registry::open(options).await?;
         // The command says whether the whole folder is read.
         registry.work_without_reading();
-        let attendant = Attendant::new(&registry, config);
+        let notifier = Notifier::without_delivery(config, &registry);
+        let attendant = Attendant::new(&registry, &notifier, config);
         let stop = attendant.stop.clone();
         let (streams, accepted) = mpsc::channel(1);
         let attending = TaskTracker::new();

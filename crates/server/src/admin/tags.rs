@@ -4,6 +4,7 @@ use boxyard_auth::Identity;
 use boxyard_oci::{RepoName, Tag};
 use futures_util::future::try_join_all;
 use http::Response;
+use http::request::Parts;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -24,13 +25,16 @@ struct Arguments {
 /// Removes some tags of one repository; answers how many there were.
 pub(super) async fn remove(
     attendant: &Attendant,
+    request: &Parts,
     body: RequestBody,
 ) -> Result<Response<ResponseBody>, ApiError> {
     let Arguments { repository, tags } = arguments::read(body).await?;
     let app = &attendant.app;
     let permit = app.gate.permit(&Identity::Anonymous, &repository)?;
     // Together, so that they share the cost of a commit.
-    let removed = try_join_all(tags.iter().map(|tag| app.registry.remove_tag(&permit, tag)))
+    let teller = app.teller(request);
+    let remove = |tag| app.registry.remove_tag(&permit, tag, &teller);
+    let removed = try_join_all(tags.iter().map(remove))
         .await
         .map(|removed| json!({"removed": removed.iter().filter(|removed| **removed).count()}));
     events::at_once(removed.map_err(Failure::from))

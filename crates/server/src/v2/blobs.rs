@@ -2,7 +2,7 @@
 
 use boxyard_auth::{Delete, Permit, Pull};
 use boxyard_oci::{Digest, ErrorCode, RangeRequest, parse_range};
-use boxyard_registry::ReadError;
+use boxyard_registry::{Happening, ReadError};
 use futures_util::TryStreamExt;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE};
 use http::request::Parts;
@@ -28,6 +28,7 @@ pub(super) async fn get(
 ) -> Result<Response<ResponseBody>, ApiError> {
     if request.method == Method::HEAD {
         let size = app.registry.blob_size(permit, digest).await?;
+        app.pulled(request, permit.repo(), Happening::BlobPulled(digest, size));
         if is_held(&request.headers, digest) {
             return Ok(described(StatusCode::NOT_MODIFIED, digest).done());
         }
@@ -35,10 +36,11 @@ pub(super) async fn get(
         return Ok(answer.sized(&request.method, size, ResponseBody::empty));
     }
     let blob = app.registry.blob(permit, digest).await?;
+    let size = blob.size();
+    app.pulled(request, permit.repo(), Happening::BlobPulled(digest, size));
     if is_held(&request.headers, digest) {
         return Ok(described(StatusCode::NOT_MODIFIED, digest).done());
     }
-    let size = blob.size();
     let (status, start, end) = match requested(&request.headers, digest, size) {
         RangeRequest::Whole => (StatusCode::OK, 0, size),
         RangeRequest::Part {
@@ -100,8 +102,10 @@ pub(super) async fn delete(
     app: &App,
     permit: &Permit<Delete>,
     digest: &Digest,
+    request: &Parts,
 ) -> Result<Response<ResponseBody>, ApiError> {
-    app.registry.delete_blob(permit, digest).await?;
+    let teller = app.teller(request);
+    app.registry.delete_blob(permit, digest, &teller).await?;
     Ok(Answer::new(StatusCode::ACCEPTED)
         .text(CONTENT_DIGEST, &digest.to_string())
         .empty())

@@ -2,7 +2,7 @@
 
 use boxyard_auth::{Delete, Permit, Pull, Push};
 use boxyard_oci::{ErrorCode, MediaType, Reference};
-use boxyard_registry::{Pushed, StoredManifest};
+use boxyard_registry::{Happening, Pushed, StoredManifest};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
@@ -44,6 +44,15 @@ pub(super) async fn get(
     if status == StatusCode::NOT_MODIFIED {
         return Ok(answer.done());
     }
+    let tag = match reference {
+        Reference::Digest(_) => None,
+        Reference::Tag(tag) => Some(tag),
+    };
+    app.pulled(
+        request,
+        permit.repo(),
+        Happening::ManifestPulled(&manifest, tag),
+    );
     Ok(harmless(answer).content(&request.method, kind(&manifest), manifest.payload))
 }
 
@@ -74,7 +83,14 @@ pub(super) async fn put(
     let payload = body.collect(app.limits.manifest_bytes).await?;
     let pushed = app
         .registry
-        .push_manifest(permit, reference, media_type.as_ref(), payload, tags)
+        .push_manifest(
+            permit,
+            reference,
+            media_type.as_ref(),
+            payload,
+            tags,
+            &app.teller(request),
+        )
         .await?;
     let location = app.links.manifest(permit.repo(), &pushed.digest);
     Ok(created(&pushed).header(LOCATION, location).empty())
@@ -109,10 +125,12 @@ pub(super) async fn delete(
     app: &App,
     permit: &Permit<Delete>,
     reference: &Reference,
+    request: &Parts,
 ) -> Result<Response<ResponseBody>, ApiError> {
+    let (registry, teller) = (&app.registry, app.teller(request));
     match reference {
-        Reference::Tag(tag) => app.registry.delete_tag(permit, tag).await?,
-        Reference::Digest(digest) => app.registry.delete_manifest(permit, digest).await?,
+        Reference::Tag(tag) => registry.delete_tag(permit, tag, &teller).await?,
+        Reference::Digest(digest) => registry.delete_manifest(permit, digest, &teller).await?,
     }
     Ok(Answer::new(StatusCode::ACCEPTED).empty())
 }

@@ -25,7 +25,7 @@ pub(super) async fn post(
     let algorithm = query.algorithm()?;
     let digest = query.digest("digest")?;
     if let Some(mounted) = query.digest("mount")?
-        && mount(app, permit, &mounted, query.from()?).await?
+        && mount(app, permit, &mounted, query.from()?, request).await?
     {
         return Ok(stored(app, permit.repo(), &mounted));
     }
@@ -33,7 +33,7 @@ pub(super) async fn post(
         && comes_with(&digest, &body)
     {
         app.registry
-            .push_blob(permit, &digest, body.into_stream())
+            .push_blob(permit, &digest, body.into_stream(), &app.teller(request))
             .await?;
         return Ok(stored(app, permit.repo(), &digest));
     }
@@ -52,6 +52,7 @@ async fn mount(
     permit: &Permit<Push>,
     digest: &Digest,
     from: Option<RepoName>,
+    request: &Parts,
 ) -> Result<bool, ApiError> {
     let readable = |repo: &RepoName| app.permit(repo).ok();
     let source = match from {
@@ -62,7 +63,8 @@ async fn mount(
             None => return Ok(false),
         },
     };
-    Ok(app.registry.mount(permit, digest, source).await?)
+    let teller = app.teller(request);
+    Ok(app.registry.mount(permit, digest, source, &teller).await?)
 }
 
 /// Appends a chunk, or everything at once.
@@ -96,7 +98,14 @@ pub(super) async fn put(
     let range = content_range(&request.headers, &body)?;
     let finished = app
         .registry
-        .finish(permit, id, &digest, range, body.into_stream())
+        .finish(
+            permit,
+            id,
+            &digest,
+            range,
+            body.into_stream(),
+            &app.teller(request),
+        )
         .await;
     finished.map_err(|error| refused(app, permit.repo(), id, error))?;
     Ok(stored(app, permit.repo(), &digest))

@@ -1,0 +1,4 @@
+//! What happens in the registry is told to others.
+
+mod delivery;
+mod envelope;
