@@ -8,6 +8,7 @@
 //! - [`Remote`] is a registry on another machine than its clients, as far as these can tell.
 //! - [`go_program`] builds a client from the sources beside this crate's.
 //! - [`Boxyard`] is the built binary as a command beside a server.
+//! - [`Authority`] makes certificates of servers and clients.
 //! - [`Victim`] is a server that a test attacks, and knows what must be as before afterwards.
 //! - [`Layout`] is an image on disk as clients read it, and [`big_image`] one with a layer of more than a gigabyte.
 
@@ -16,6 +17,7 @@
     reason = "everything here fails its test by a panic"
 )]
 
+mod authority;
 mod big;
 mod command;
 mod containerd;
@@ -30,6 +32,7 @@ mod sandbox;
 mod tool;
 mod victim;
 
+pub use authority::{Authority, Pair};
 pub use big::{BIG_LAYER, big_image};
 pub use command::{Boxyard, Ran};
 pub use containerd::Containerd;

@@ -33,7 +33,9 @@ struct Refusal {
 impl Refusing {
     fn start() -> Self {
         let storage = json!({ "delete": { "enabled": false } });
-        let server = Setup::new().config(&json!({ "storage": storage })).start();
+        let http = json!({ "h2c": { "enabled": true } });
+        let config = json!({ "storage": storage, "http": http });
+        let server = Setup::new().config(&config).start();
         let client = Client::of(&server);
         client
             .push_image("kept", "latest", &Image::with_layers(1, &[10]))

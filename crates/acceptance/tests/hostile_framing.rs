@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use boxyard_acceptance::{Victim, is_refusal};
 use boxyard_testkit::http::Response;
-use boxyard_testkit::{Client, Noise, Upload, sha256};
+use boxyard_testkit::{Client, Noise, Setup, Upload, sha256};
+use serde_json::json;
 
 /// A request that no other must be able to hide or to change, at the end of a connection.
 const LAST: &str = "GET /v2/kept/image/tags/list HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -662,9 +663,14 @@ fn wrong_frames() -> Vec<Vec<u8>> {
     ]
 }
 
+/// A server that is spoken HTTP/2 to without TLS.
+fn with_http_2() -> Victim {
+    Victim::of(Setup::new().config(&json!({"http": {"h2c": {"enabled": true}}})))
+}
+
 #[test]
 fn right_frames_of_http_2_are_served() {
-    let victim = Victim::start();
+    let victim = with_http_2();
     let mut connection = victim.client().connect().expect("connect");
     let request = [
         BEGIN,
@@ -682,7 +688,7 @@ fn right_frames_of_http_2_are_served() {
 
 #[test]
 fn wrong_and_endless_frames_of_http_2_end_only_their_connection() {
-    let victim = Victim::start();
+    let victim = with_http_2();
     let client = victim.client();
     let settings = frame(SETTINGS, 0, 0, &[]);
 

@@ -32,6 +32,7 @@ pub use sections::limits::Limits;
 pub use sections::notifications::{Address, Endpoint, Notifications};
 pub use sections::rules::Rules;
 pub use sections::storage::Storage;
+pub use sections::tls::{Clients, Source, Tls};
 
 use crate::external::Proxies;
 use crate::log;
@@ -53,6 +54,8 @@ pub struct Config {
     pub health: Vec<Check>,
     /// Who is told what happens.
     pub notifications: Notifications,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<Tls>,
     /// Which manifests are taken.
     pub rules: Rules,
     /// What bounds clients.
@@ -103,6 +106,7 @@ impl Config {
             debug: sections::debug::read(values),
             health: sections::health::read(values),
             notifications: sections::notifications::read(values),
+            tls: sections::tls::read(values),
             rules: sections::rules::read(values),
             limits: sections::limits::read(values),
             proxies: sections::proxies::read(values),

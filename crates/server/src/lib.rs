@@ -27,6 +27,7 @@ mod response;
 mod seen;
 mod server;
 mod service;
+mod tls;
 pub mod v2;
 
 pub use admin::{SocketError, Standalone};
@@ -39,3 +40,4 @@ pub use log::Logs;
 pub use notifications::NotificationsError;
 pub use percent::DecodeError;
 pub use server::{Server, ServerError, registry_options};
+pub use tls::{ClientAuth, ClientCasError, FileError, TlsError};

@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
+
+use crate::listen::socket::{Socket, Stream};
 
 /// How long a closed connection is still read.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -22,18 +23,18 @@ const IDLE: Duration = Duration::from_secs(2);
 /// So when this is dropped, our side is closed first, and the other side is read for a while.
 #[derive(Debug)]
 pub(crate) struct Linger {
-    open: Option<(TcpStream, OwnedSemaphorePermit)>,
+    open: Option<(Stream, OwnedSemaphorePermit)>,
 }
 
 impl Linger {
     /// Takes a connection with its place among the connections.
-    pub(crate) fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(stream: Stream, place: OwnedSemaphorePermit) -> Self {
         Self {
             open: Some((stream, place)),
         }
     }
 
-    fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
+    fn stream(self: Pin<&mut Self>) -> Pin<&mut Stream> {
         let (stream, _) = self
             .get_mut()
             .open
@@ -51,16 +52,30 @@ impl Drop for Linger {
     }
 }
 
-async fn close(mut stream: TcpStream, place: OwnedSemaphorePermit) {
-    let end = Instant::now() + WITHIN;
-    let mut forgotten = [0; 4_096];
-    if stream.shutdown().await.is_ok() {
-        let mut until = end.min(Instant::now() + IDLE);
-        while let Ok(Ok(1..)) = timeout_at(until, stream.read(&mut forgotten)).await {
-            until = end.min(Instant::now() + IDLE);
-        }
+async fn close(mut stream: Stream, place: OwnedSemaphorePermit) {
+    // An encrypted connection says first that nothing more comes.
+    let closed = timeout_at(Instant::now() + IDLE, stream.shutdown()).await;
+    if matches!(closed, Ok(Ok(()))) {
+        drain(stream.into_socket()).await;
     }
     drop(place);
+}
+
+/// Closes a socket on which no HTTP was spoken.
+pub(crate) async fn close_socket(mut socket: Socket) {
+    if socket.shutdown().await.is_ok() {
+        drain(socket).await;
+    }
+}
+
+/// Reads and forgets for a while, encrypted or not.
+async fn drain(mut socket: Socket) {
+    let end = Instant::now() + WITHIN;
+    let mut forgotten = [0; 4_096];
+    let mut until = end.min(Instant::now() + IDLE);
+    while let Ok(Ok(1..)) = timeout_at(until, socket.read(&mut forgotten)).await {
+        until = end.min(Instant::now() + IDLE);
+    }
 }
 
 impl AsyncRead for Linger {
@@ -91,7 +106,8 @@ impl AsyncWrite for Linger {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        let open = self.open.as_ref();
+        open.is_some_and(|(stream, _)| stream.is_write_vectored())
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -15,7 +15,6 @@ pub(crate) struct Peer {
     /// The certificate by which it has shown who it is, with the chain that leads to a CA of the configuration.
     ///
     /// It is empty unless the chain was verified: a certificate that anybody can make shows nothing.
-    #[expect(dead_code, reason = "access control will ask who it is")]
     pub(crate) certificates: Arc<[CertificateDer<'static>]>,
 }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::activity::Idleness;
 use crate::admin::{AdminSocket, Attendant, SocketError};
 use crate::app::{App, Limits};
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::debug::{DebugBindError, DebugListener, Debugger};
 use crate::external::Outside;
 use crate::health::checks::Checks;
@@ -23,6 +23,7 @@ use crate::listen::{self, Acceptor, BindError, Bound, ConnectionLimits};
 use crate::log::Logs;
 use crate::metrics::Metrics;
 use crate::notifications::{self, Delivery, NotificationsError, Notifier};
+use crate::tls::{Origin, Tls, TlsError};
 
 /// How long a new connection may take to send its first request.
 const BEFORE_FIRST: Duration = Duration::from_secs(30);
@@ -38,6 +39,7 @@ pub struct Server {
     acceptor: Acceptor,
     delivery: Delivery,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
     socket: AdminSocket,
     attendant: Attendant,
     health: Arc<Health>,
@@ -52,6 +54,9 @@ pub enum ServerError {
     /// The registry did not open.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// TLS cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -87,6 +92,7 @@ impl Server {
         let checks = Checks::add_to(&mut health, &config.health);
         let health = Arc::new(health);
         let debug = debug(config, &metrics, &health).await?;
+        let tls = tls(config)?;
         let options = registry_options(config);
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
@@ -99,6 +105,7 @@ impl Server {
             }
         };
         let attendant = Attendant::new(&registry, &notifier, config);
+        let address = bound.address;
         let app = App {
             registry: Arc::clone(&registry),
             gate: Gate::open(),
@@ -114,16 +121,18 @@ impl Server {
             health: Arc::clone(&health),
         };
         let acceptor = Acceptor {
-            listener: bound.listener,
+            bound,
             app: Arc::new(app),
             log: logs.requests.clone(),
             limits: limits(config),
+            tls: tls.clone(),
         };
         Ok(Self {
             registry,
             acceptor,
             delivery,
-            address: bound.address,
+            address,
+            tls,
             socket,
             attendant,
             health,
@@ -139,10 +148,7 @@ impl Server {
 
     /// Serves until `stop`, then lets running requests end and the folder catch up.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServerError> {
-        if !self.address.ip().is_loopback() {
-            tracing::warn!(address = %self.address, "everybody who reaches this address may read, write and delete: there is no access control and no TLS");
-        }
-        tracing::info!(address = %self.address, "serving; the registry is open to everybody");
+        self.greet();
         self.registry.work();
         self.health.enter(Phase::Serving);
         self.checks.run(&self.health, &self.registry, &stop);
@@ -154,6 +160,9 @@ impl Server {
         });
         let delivering = self.delivery.begin();
         let patience = self.acceptor.limits.drain;
+        if let Some(tls) = self.tls {
+            tokio::spawn(tls.follow(stop.clone()));
+        }
         let commands = self.attendant.attend(self.socket, stop.clone());
         tokio::join!(self.acceptor.run(stop), commands);
         tracing::info!("stopping");
@@ -162,6 +171,28 @@ impl Server {
         drop(self.debug);
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+impl Server {
+    /// Says how much is open to whom.
+    fn greet(&self) {
+        let address = self.address;
+        let is_strict = self.tls.as_ref().is_some_and(|tls| tls.is_strict());
+        let is_near = address.ip().is_loopback();
+        if is_strict {
+            tracing::info!(%address, "serving TLS; the registry is open to whoever has a certificate of `http.tls.clientcas`");
+        } else if self.tls.is_some() {
+            if !is_near {
+                tracing::warn!(%address, "everybody who reaches this address may read, write and delete: there is no access control");
+            }
+            tracing::info!(%address, "serving TLS; the registry is open to everybody");
+        } else {
+            if !is_near {
+                tracing::warn!(%address, "everybody who reaches this address may read, write and delete: there is no access control and no TLS");
+            }
+            tracing::info!(%address, "serving; the registry is open to everybody");
+        }
     }
 }
 
@@ -204,6 +235,18 @@ async fn open(options: Options) -> Result<Arc<Registry>, StartError> {
     opening.await
 }
 
+/// Reads the certificates, before anything is opened.
+fn tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
+    let Some(settings) = &config.tls else {
+        return Ok(None);
+    };
+    let origin = match settings.source.clone() {
+        Source::Files { certificate, key } => Origin::Files { certificate, key },
+    };
+    let tls = Tls::load(settings, origin, config.http.http2)?;
+    Ok(Some(Arc::new(tls)))
+}
+
 fn links(config: &Config) -> Links {
     let host = config.http.host.as_deref();
     Links::new(host.filter(|_| !config.http.relative))
@@ -225,7 +268,7 @@ fn limits(config: &Config) -> ConnectionLimits {
             between: config.limits.idle,
             stalled: STALLED,
         },
-        http2: config.http.http2,
+        h2c: config.http.h2c && config.http.http2,
         drain: config.http.drain,
     }
 }

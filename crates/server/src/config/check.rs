@@ -187,7 +187,7 @@ mod tests {
         let table = [
             "auth: {htpasswd: {realm: r, path: /p}}",
             "auth: token",
-            "http: {tls: {certificate: /c}}",
+            "http: {tls: {letsencrypt: {cachefile: /c}}}",
             "http: {net: unix}",
             "http: {prefix: /x/}",
             "proxy: {remoteurl: 'https://registry-1.docker.io'}",

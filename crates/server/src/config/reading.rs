@@ -13,7 +13,7 @@ use super::{Config, ConfigError, Sources};
 const DEFAULT: &str = "
 version: 0.1
 storage: {filesystem: {rootdirectory: ./registry-data}, delete: {enabled: true}}
-http: {addr: '127.0.0.1:5000'}
+http: {addr: '127.0.0.1:5000', h2c: {enabled: true}}
 ";
 /// Keys whose value may be the name of the only key below them, as in `storage: filesystem`.
 const NAMED_BY_A_WORD: [&str; 2] = ["storage", "auth"];

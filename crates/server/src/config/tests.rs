@@ -10,6 +10,7 @@ use std::path::Path;
 use super::yaml::Writer;
 use super::*;
 use crate::body::Pace;
+use crate::tls::ClientAuth;
 
 const BEGIN_OF_KEYS: &str = "<!-- keys: `boxyard config reference` -->\n\n";
 const END_OF_KEYS: &str = "<!-- end of keys -->";
@@ -187,6 +188,72 @@ fn a_host_must_be_a_url() {
     ] {
         let list = problems(&with(&format!("http: {{host: '{host}'}}")));
         assert!(list.contains("is no URL"), "{host}: {list}");
+    }
+}
+
+#[test]
+fn tls_has_distributions_keys() {
+    let tls = |section: &str| {
+        parsed(&with(&format!(
+            "http: {{tls: {{certificate: /c, key: /k, {section}}}}}"
+        )))
+        .tls
+        .unwrap()
+    };
+
+    let plain = tls("");
+    let chosen = tls(
+        "minimumtls: tls1.3, ciphersuites: [TLS_AES_128_GCM_SHA256], clientcas: [/a, /b], clientauth: verify-client-cert-if-given",
+    );
+
+    assert!(!plain.only_1_3 && plain.suites.is_empty() && plain.clients.is_none());
+    assert!(chosen.only_1_3 && chosen.suites.len() == 1);
+    let clients = chosen.clients.unwrap();
+    assert_eq!(clients.cas.len(), 2);
+    assert_eq!(clients.mode, ClientAuth::VerifyIfGiven);
+    assert_eq!(
+        tls("clientcas: /a").clients.unwrap().mode,
+        ClientAuth::RequireAndVerify
+    );
+}
+
+#[test]
+fn what_is_wrong_with_tls_is_said() {
+    let pair = "certificate: /c, key: /k";
+    let table = [
+        ("certificate: /c".to_owned(), "`http.tls.key` is missing"),
+        ("key: /k".to_owned(), "`http.tls.certificate` is missing"),
+        (
+            "clientcas: [/a]".to_owned(),
+            "`http.tls.certificate` is missing",
+        ),
+        (
+            format!("{pair}, clientauth: require-any-client-cert"),
+            "`http.tls.clientcas` is missing",
+        ),
+        (
+            format!("{pair}, clientcas: [/a], clientauth: sometimes"),
+            "expected one of `request-client-cert`, `require-any-client-cert`",
+        ),
+        (
+            format!("{pair}, clientcas: {{a: b}}"),
+            "expected a list of texts",
+        ),
+        (format!("{pair}, minimumtls: tls1.1"), "`tls1.1` is broken"),
+        (format!("{pair}, minimumtls: ssl3"), "`ssl3` is unknown"),
+        (
+            format!("{pair}, ciphersuites: [TLS_RSA_WITH_AES_128_CBC_SHA]"),
+            "is too weak to be served here; there are `TLS_AES_256_GCM_SHA384`",
+        ),
+        (
+            format!("{pair}, ciphersuites: [ROT13]"),
+            "`ROT13` is no cipher suite",
+        ),
+    ];
+
+    for (section, expected) in table {
+        let list = problems(&with(&format!("http: {{tls: {{{section}}}}}")));
+        assert!(list.contains(expected), "{section}: {list}");
     }
 }
 

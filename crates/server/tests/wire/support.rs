@@ -33,7 +33,7 @@ impl Running {
         let root = folder.path().join("registry");
         let text = format!(
             "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-             http:\n  addr: '127.0.0.1:0'\n{sections}\n",
+             http:\n  addr: '127.0.0.1:0'\n  h2c: {{enabled: true}}\n{sections}\n",
             root.display()
         );
         std::fs::write(&path, text).unwrap();

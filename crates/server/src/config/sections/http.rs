@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::config::key::{Form, Key, Known, idle, is_one_of, part, refused, works};
+use crate::config::key::{Form, Key, Known, is_one_of, refused, works};
 use crate::config::node::{Node, Value};
 use crate::config::values::Values;
 
@@ -48,8 +48,13 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "Headers of every answer that does not have them already.",
     ).form(Form::Headers).example("{X-Content-Type-Options: [nosniff]}"),
     works("http.http2.disabled", "`false`", "Switches HTTP/2 off.").form(Form::Boolean),
-    idle("http.h2c", "HTTP/2 without TLS is always served").known(Known::Three),
-    part("http.h2c.enabled").form(Form::Boolean).known(Known::Three),
+    works(
+        "http.h2c.enabled",
+        "`false`",
+        "Serves HTTP/2 without TLS as well, to clients that begin with it. Without a configuration it is served.",
+    )
+    .form(Form::Boolean)
+    .known(Known::Three),
 ];
 
 /// How things are served.
@@ -67,6 +72,8 @@ pub struct Http {
     pub drain: Duration,
     /// Whether HTTP/2 is served.
     pub http2: bool,
+    /// Whether it is served without TLS, too.
+    pub h2c: bool,
 }
 
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Http {
@@ -84,6 +91,7 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Http {
             .filter(|drain| !drain.is_zero())
             .unwrap_or(Duration::from_secs(5)),
         http2: !values.boolean("http.http2.disabled").unwrap_or(false),
+        h2c: values.boolean("http.h2c.enabled").unwrap_or(false),
     }
 }
 

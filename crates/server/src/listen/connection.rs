@@ -1,0 +1,191 @@
+//! One connection: encrypted if it is to be, then served until it ends, rests too long, or has to stop.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::ConnectionLimits;
+use super::socket::{Socket, Stream};
+use crate::activity::Activity;
+use crate::app::App;
+use crate::error::chain;
+use crate::linger::{self, Linger};
+use crate::log::access::AccessLog;
+use crate::peer::{Address, Peer};
+use crate::service::Service;
+use crate::tls::{HandshakeError, Tls};
+
+/// The longest head of a request, which is answered with 431 when it is longer; `?tag=` may be there often.
+const HEAD_BYTES: usize = 64 << 10;
+/// The most lines in a head.
+const HEAD_LINES: usize = 100;
+/// The most requests at once on one connection.
+const STREAMS: u32 = 128;
+/// How many bytes of one body of HTTP/2 may be on their way before somebody takes them.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// The same for all bodies of a connection, so that one that nobody takes at the moment does not hold up the others.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+/// How often a connection is looked at, unless it may rest for less than that.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long a finished connection has for its farewell.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long client and server may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) app: Arc<App>,
+    pub(super) log: AccessLog,
+    pub(super) limits: ConnectionLimits,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) stop: CancellationToken,
+    pub(super) cut: CancellationToken,
+}
+
+/// Which versions of HTTP are spoken on a connection.
+#[derive(Clone, Copy, Debug)]
+enum Versions {
+    One,
+    Two,
+    /// Whichever the client begins with.
+    Either,
+}
+
+impl Common {
+    /// Serves one connection to its end.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        socket: Socket,
+        address: Address,
+        place: OwnedSemaphorePermit,
+    ) {
+        let mut peer = Peer::plain(address);
+        let Some(tls) = &self.tls else {
+            let versions = if self.limits.h2c {
+                Versions::Either
+            } else {
+                Versions::One
+            };
+            return self
+                .http(Stream::Plain(socket), peer, versions, place)
+                .await;
+        };
+        let accepted = timeout(HANDSHAKE, tls.accept(socket));
+        match self.stop.run_until_cancelled(accepted).await {
+            None => {}
+            Some(Err(_)) => {
+                tracing::debug!(peer = %address, "the client took too long to agree on TLS");
+            }
+            Some(Ok(Err((error, socket)))) => {
+                say(&error, address);
+                if let Some(socket) = socket {
+                    linger::close_socket(socket).await;
+                }
+            }
+            Some(Ok(Ok(secured))) => {
+                peer.is_secure = true;
+                peer.certificates = secured.certificates;
+                let versions = if secured.is_http2 {
+                    Versions::Two
+                } else {
+                    Versions::One
+                };
+                self.http(Stream::Secure(secured.stream), peer, versions, place)
+                    .await;
+            }
+        }
+    }
+
+    async fn http(
+        &self,
+        stream: Stream,
+        peer: Peer,
+        versions: Versions,
+        place: OwnedSemaphorePermit,
+    ) {
+        let address = peer.address;
+        let activity = Arc::new(Activity::new());
+        let service = Service {
+            app: Arc::clone(&self.app),
+            log: self.log.clone(),
+            peer,
+            activity: Arc::clone(&activity),
+        };
+        let service = service_fn(move |request| {
+            let service = service.clone();
+            async move { Ok::<_, Infallible>(service.call(request).await) }
+        });
+        let io = TokioIo::new(Linger::new(stream, place));
+        let builder = builder(versions);
+        let mut connection = pin!(builder.serve_connection(io, service));
+        let idleness = &self.limits.idleness;
+        let mut look = interval(LOOK.min(idleness.between));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error = %chain(&*error), peer = %address, "a connection ended early");
+                    }
+                    return;
+                }
+                () = self.stop.cancelled() => break,
+                _ = look.tick() => if activity.is_overdue(idleness) {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = timeout(FAREWELL, connection).await;
+                    return;
+                },
+            }
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = self.cut.run_until_cancelled(connection).await;
+    }
+}
+
+/// Says why there is no encrypted connection: what somebody has to mend is said aloud.
+fn say(error: &HandshakeError, address: Address) {
+    match error {
+        HandshakeError::Failed(_) => {
+            tracing::info!(error = %chain(error), peer = %address, "no encrypted connection");
+        }
+        HandshakeError::Silent(_)
+        | HandshakeError::Plain
+        | HandshakeError::Other
+        | HandshakeError::Challenge => {
+            tracing::debug!(error = %chain(error), peer = %address, "no encrypted connection");
+        }
+    }
+}
+
+fn builder(versions: Versions) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        // Whoever has said all may close that side and still read.
+        .half_close(true)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEAD_LINES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).expect("a head is shorter than 4 GiB"));
+    match versions {
+        Versions::One => builder.http1_only(),
+        Versions::Two => builder.http2_only(),
+        Versions::Either => builder,
+    }
+}

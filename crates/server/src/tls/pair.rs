@@ -1,0 +1,201 @@
+//! A certificate and its key, read from files as PEM.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Longer than any chain; other files, such as devices, are not read for ever.
+const LONGEST: u64 = 4 << 20;
+
+/// Why a file of certificates or a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("read `{}`, which `{key}` names", .path.display())]
+    Unreadable {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot.
+        #[source]
+        source: io::Error,
+    },
+    /// It is no PEM.
+    #[error("`{}`, which `{key}` names, is no PEM: {source}", .path.display())]
+    Garbled {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// It has nothing of what is looked for.
+    #[error("`{}`, which `{key}` names, holds no {what}: expected `{expected}`", .path.display())]
+    Nothing {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is looked for.
+        what: &'static str,
+        /// How that begins.
+        expected: &'static str,
+    },
+    /// The key needs a passphrase.
+    #[error(
+        "the key in `{}`, which `http.tls.key` names, is encrypted, and nobody is there to enter its passphrase: \
+         decrypt it with `openssl pkey`",
+        .path.display()
+    )]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate is none, or of a kind that is not understood.
+    #[error("a certificate in `{}`, which `{key}` names, is not understood: {why}", .path.display())]
+    Certificate {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The key is none, or of a kind that is not understood.
+    #[error("the key in `{}`, which `http.tls.key` names, cannot be used", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The two belong to different pairs.
+    #[error(
+        "the key in `{}` does not belong to the first certificate in `{}`, which must be the server's own",
+        .key.display(),
+        .certificate.display()
+    )]
+    Mismatch {
+        /// The file with the certificate.
+        certificate: PathBuf,
+        /// The file with the key.
+        key: PathBuf,
+    },
+}
+
+/// Reads a pair that belongs together.
+pub(super) fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, FileError> {
+    let chain = certificates("http.tls.certificate", certificate)?;
+    let private = private_key(key)?;
+    match CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider()) {
+        Ok(pair) => Ok(Arc::new(pair)),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(FileError::Mismatch {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        }),
+        Err(rustls::Error::InvalidCertificate(why)) => Err(FileError::Certificate {
+            key: "http.tls.certificate",
+            path: certificate.to_owned(),
+            why: why.to_string(),
+        }),
+        Err(source) => Err(FileError::Key {
+            path: key.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Reads all certificates of a file, of which there must be one.
+pub(super) fn certificates(
+    key: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    let text = contents(key, path)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let certificates = certificates.map_err(|source| FileError::Garbled {
+        key,
+        path: path.to_owned(),
+        source,
+    })?;
+    if certificates.is_empty() {
+        return Err(FileError::Nothing {
+            key,
+            path: path.to_owned(),
+            what: "certificate",
+            expected: "-----BEGIN CERTIFICATE-----",
+        });
+    }
+    for certificate in &certificates {
+        X509Certificate::from_der(certificate).map_err(|error| FileError::Certificate {
+            key,
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
+    }
+    Ok(certificates)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
+    const KEY: &str = "http.tls.key";
+    let text = contents(KEY, path)?;
+    let contains = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
+    if contains(b"BEGIN ENCRYPTED PRIVATE KEY") || contains(b"Proc-Type: 4,ENCRYPTED") {
+        return Err(FileError::Encrypted {
+            path: path.to_owned(),
+        });
+    }
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        pem::Error::NoItemsFound => FileError::Nothing {
+            key: KEY,
+            path: path.to_owned(),
+            what: "private key",
+            expected: "-----BEGIN PRIVATE KEY-----",
+        },
+        source => FileError::Garbled {
+            key: KEY,
+            path: path.to_owned(),
+            source,
+        },
+    })
+}
+
+fn contents(key: &'static str, path: &Path) -> Result<Vec<u8>, FileError> {
+    let read = || {
+        let length = fs::metadata(path)?.len();
+        if length > LONGEST {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        fs::read(path)
+    };
+    read().map_err(|source| FileError::Unreadable {
+        key,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// What is wrong with the time in which a certificate holds, if anything is.
+pub(super) fn untimely(certificate: &CertificateDer<'_>, now: Timestamp) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let time = |time: x509_parser::time::ASN1Time| Timestamp::from_second(time.timestamp()).ok();
+    let validity = parsed.validity();
+    let (from, until) = (time(validity.not_before)?, time(validity.not_after)?);
+    if now > until {
+        Some(format!("it expired at {until}"))
+    } else if now < from {
+        Some(format!("it holds from {from}"))
+    } else {
+        None
+    }
+}
