@@ -99,3 +99,68 @@ fn a_check_counts_only_after_as_many_failures_as_its_threshold_says() {
     let _again = TcpListener::bind(&address).unwrap();
     wait_for(&server, 200);
 }
+
+#[test]
+fn a_folder_that_is_moved_away_or_replaced_is_noticed() {
+    let home = TempDir::new().unwrap();
+    let root = home.path().join("registry");
+    let server = Setup::new()
+        .debug()
+        .root(&root)
+        .config(&json!({"health": {"storagedriver": {"enabled": true, "interval": "100ms"}}}))
+        .allow_error("")
+        .start();
+    assert_eq!(debug_health(&server).status, 200);
+
+    let aside = home.path().join("aside");
+    fs::rename(&root, &aside).unwrap();
+    // What is left below a mount that is gone.
+    fs::create_dir(&root).unwrap();
+    wait_for(&server, 503);
+
+    let health = debug_health(&server).json();
+    assert!(health["storagedriver_filesystem"].is_string(), "{health}");
+    fs::remove_dir(&root).unwrap();
+    fs::rename(&aside, &root).unwrap();
+    wait_for(&server, 200);
+    Client::of(&server).check().expect(200);
+}
+
+#[test]
+fn a_server_that_must_answer_is_asked_and_a_password_is_never_shown() {
+    let other = TestServer::start();
+    let uri = format!("http://user:hush@{}/v2/", other.address());
+    let missing = format!("http://{}/v2/none/tags/list", other.address());
+    let server = checked(&json!({"http": [
+        {"uri": uri, "interval": "100ms", "headers": {"X-Key": ["hush"]}},
+        {"uri": missing, "interval": "100ms", "statuscode": 404},
+    ]}));
+    assert_eq!(debug_health(&server).status, 200);
+
+    drop(other);
+    wait_for(&server, 503);
+
+    let health = debug_health(&server).text();
+    assert!(!health.contains("hush"), "{health}");
+    assert!(!server.log().contains("hush"), "{}", server.log());
+}
+
+#[test]
+fn a_start_that_waits_for_the_folder_is_alive_and_not_ready() {
+    let home = TempDir::new().unwrap();
+    let first = Setup::new().root(home.path()).start();
+    let second = Setup::new().debug().root(home.path()).begin();
+
+    let of_second = |path: &str| Client::at(second.debug_address()).get(path).status();
+    eventually("the second to listen for administrators", || {
+        (of_second("/livez") == Some(200)).then_some(())
+    });
+
+    assert_eq!(of_second("/readyz"), Some(503));
+    drop(first);
+    eventually("the second to be ready", || {
+        (of_second("/readyz") == Some(200)).then_some(())
+    });
+    Client::of(&second).check().expect(200);
+    Client::of(&second).get("/readyz").expect(200);
+}

@@ -3,7 +3,6 @@
 #[path = "metrics/scrape.rs"]
 mod scrape;
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -188,11 +187,64 @@ fn metrics_are_served_only_where_the_configuration_says() {
 }
 
 #[test]
-fn the_build_is_told() {
+fn the_numbers_of_the_registry_and_its_process_are_those_of_the_moment() {
     let server = Setup::new().debug().start();
+    let client = Client::of(&server);
+    let before = Scrape::of(server.debug_address());
+    client.begin_upload("a").expect(202);
+    use_everything(&server);
 
-    let scraped = Scrape::of(server.debug_address());
+    let after = Scrape::of(server.debug_address());
 
-    let names: BTreeSet<_> = scraped.names();
-    assert!(names.contains("boxyard_build_info"), "{names:?}");
+    assert!(after.names().contains("boxyard_build_info"));
+    let uploads = "boxyard_uploads_in_progress";
+    assert!(before.required(uploads) < 0.5 && after.required(uploads) > 0.5);
+    for series in [
+        "boxyard_database_commits_total",
+        "boxyard_database_changes_total",
+    ] {
+        assert!(after.required(series) > before.required(series), "{series}");
+    }
+    for series in [
+        "boxyard_database_bytes",
+        "boxyard_storage_free_bytes",
+        "boxyard_storage_reserve_bytes",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+        "process_open_fds",
+        "process_max_fds",
+        "process_threads",
+        "process_start_time_seconds",
+    ] {
+        assert!(after.required(series) > 0.0, "{series}");
+    }
+    eventually("the folder to follow the database", || {
+        let scraped = Scrape::of(server.debug_address());
+        (scraped.required("boxyard_projection_backlog") < 0.5).then_some(())
+    });
+}
+
+#[test]
+fn a_bad_object_shows_in_the_metrics_by_its_kind() {
+    const SERIES: &str = "boxyard_findings{kind=\"blob_size\"}";
+    let server = Setup::new().debug().allow_error("blob is damaged").start();
+    let client = Client::of(&server);
+    let image = Image::with_layers(1, &[100_000]);
+    client.push_image("a", "latest", &image).expect(201);
+    let layer = image.blobs().last().expect("the image has a layer");
+    let hex = layer.digest.trim_start_matches("sha256:");
+    let file = format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
+    let before = Scrape::of(server.debug_address()).required(SERIES);
+
+    let file = std::fs::File::options()
+        .write(true)
+        .open(server.root().join(file))
+        .unwrap();
+    file.set_len(10).unwrap();
+    client.get_blob("a", &layer.digest).expect(404);
+
+    eventually("the finding to show", || {
+        let found = Scrape::of(server.debug_address()).required(SERIES);
+        (found > before).then_some(())
+    });
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, types::Type};
 use crate::{Meta, MetaError, clock::Timestamp, column, statements::Statements, writer::Write};
 
 /// What is wrong with an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
     /// A blob's file has another size than it should have.
     BlobSize,
@@ -27,7 +27,8 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    const ALL: [Self; 7] = [
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
         Self::BlobSize,
         Self::BlobDamaged,
         Self::BlobMissing,

@@ -34,6 +34,7 @@ mod suspects;
 mod tags;
 #[cfg(test)]
 mod testing;
+mod vitals;
 mod writer;
 
 use std::{
@@ -57,6 +58,7 @@ pub use crate::{
     reconcile::{LayerInTree, Reconcile, Reconciled},
     referrers::StoredReferrer,
     runs::{LastRun, Phase, Run},
+    vitals::DatabaseVitals,
 };
 use crate::{
     checkpoints::{Checkpoints, LogBounds},

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
@@ -36,6 +37,22 @@ pub(crate) struct Writer {
     sender: Sender<Message>,
     places: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    tally: Arc<Tally>,
+}
+
+/// What was committed since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) commits: u64,
+    /// The changes that shared them.
+    pub(crate) changes: u64,
+}
+
+/// The count of it.
+#[derive(Debug, Default)]
+struct Tally {
+    commits: AtomicU64,
+    changes: AtomicU64,
 }
 
 /// The transaction of a change, with the time at which it happens.
@@ -130,7 +147,9 @@ impl Writer {
             receiver,
             db: None,
             sequence: Cell::new(0),
+            tally: Arc::default(),
         };
+        let tally = Arc::clone(&desk.tally);
         desk.take(db)
             .map_err(|source| OpenError::of(path, source))?;
         let thread = thread::Builder::new()
@@ -142,6 +161,7 @@ impl Writer {
             sender,
             places,
             thread: Mutex::new(Some(thread)),
+            tally,
         })
     }
 
@@ -171,9 +191,16 @@ impl Writer {
         answer.await.map_err(|_| MetaError::Closed)?
     }
 
+    /// What was committed since the start.
+    pub(crate) fn done(&self) -> Done {
+        Done {
+            commits: self.tally.commits.load(Ordering::Relaxed),
+            changes: self.tally.changes.load(Ordering::Relaxed),
+        }
+    }
+
     /// How many changes wait or run.
-    #[cfg(test)]
-    fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         WAITING - self.places.available_permits()
     }
 
@@ -202,6 +229,7 @@ struct Desk {
     /// Missing after a failed commit, until it opens again.
     db: Option<Connection>,
     sequence: Cell<i64>,
+    tally: Arc<Tally>,
 }
 
 /// Whether a group took the last message.
@@ -251,6 +279,9 @@ impl Desk {
         group.run(db, &self.sequence, &self.receiver)?;
         self.faults.before_commit().map_err(CommitError::Fault)?;
         db.change("COMMIT", []).map_err(CommitError::Sql)?;
+        self.tally.commits.fetch_add(1, Ordering::Relaxed);
+        let changes = group.jobs.len() as u64;
+        self.tally.changes.fetch_add(changes, Ordering::Relaxed);
         self.faults.after_commit().map_err(CommitError::Fault)
     }
 

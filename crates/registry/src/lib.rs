@@ -32,6 +32,7 @@ mod start;
 mod suspects;
 mod tree;
 mod uploads;
+mod vitals;
 
 pub use blob::{Blob, ReadError};
 pub use delete::DeleteError;
@@ -47,6 +48,7 @@ pub use push_error::{Body, BodyError, PushError};
 pub use referrers::Referrers;
 pub use settings::Settings;
 pub use start::{Options, StartError};
+pub use vitals::Vitals;
 
 pub use boxyard_blobs::UploadId;
 pub use boxyard_meta::{

@@ -96,6 +96,15 @@ impl Sessions {
         self.lock().insert(id, Arc::new(session));
     }
 
+    /// How many uploads are in memory and not at their end; one that somebody writes to is not.
+    pub(crate) fn open(&self) -> u64 {
+        let is_open = |session: &Arc<Session>| match session.slot.try_lock().as_deref() {
+            Ok(Slot::Open(_)) | Err(_) => true,
+            Ok(Slot::Unread | Slot::Finished(..) | Slot::Gone) => false,
+        };
+        self.lock().values().filter(|one| is_open(one)).count() as u64
+    }
+
     /// Forgets a session that never was.
     pub(crate) fn forget(&self, id: &UploadId) {
         self.lock().remove(id);

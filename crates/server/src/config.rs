@@ -1,7 +1,7 @@
 //! Distribution's `config.yml`, and what is asked of it.
 
 mod check;
-mod duration;
+pub(crate) mod duration;
 mod environment;
 mod explain;
 mod files;

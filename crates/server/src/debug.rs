@@ -3,6 +3,7 @@
 //! It answers before the folder is open and until everything is written, so that a start that waits and a stop that takes long can be seen.
 
 mod answer;
+mod log;
 
 use std::convert::Infallible;
 use std::io;
@@ -108,7 +109,7 @@ async fn accept(listener: TcpListener, debugger: Arc<Debugger>, stop: Cancellati
 async fn serve(stream: TcpStream, debugger: Arc<Debugger>) {
     let service = service_fn(move |request| {
         let debugger = Arc::clone(&debugger);
-        async move { Ok::<_, Infallible>(debugger.answer(&request)) }
+        async move { Ok::<_, Infallible>(debugger.answer(&request).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

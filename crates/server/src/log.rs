@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 mod layer;
+pub(crate) mod level;
 mod line;
 mod sink;
 
@@ -12,10 +13,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use level::LogLevel;
+use line::Terminal;
 pub(crate) use sink::Sink;
 use sink::SinkGuard;
 
@@ -59,6 +62,7 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Logs {
     pub(crate) requests: access::AccessLog,
+    pub(crate) level: LogLevel,
     _guards: Vec<SinkGuard>,
 }
 
@@ -67,15 +71,14 @@ impl Logs {
     pub fn start(settings: &Settings) -> Result<Self, TryInitError> {
         let (errors, program) = Sink::new(std::io::stderr());
         let (output, requests) = Sink::new(std::io::stdout());
-        let own = Targets::new()
-            .with_target("boxyard", settings.level)
-            .with_default(settings.level.min(LevelFilter::WARN));
+        let (level, filter) = LogLevel::new(settings.level);
+        let lines = layer::Lines::new(settings, errors, Terminal::of_errors());
         tracing_subscriber::registry()
-            .with(own)
-            .with(layer::Lines::new(settings, errors))
+            .with(lines.with_filter(filter))
             .try_init()?;
         Ok(Self {
             requests: access::AccessLog::new(settings, output),
+            level,
             _guards: vec![program, requests],
         })
     }
@@ -84,6 +87,7 @@ impl Logs {
     pub fn silent() -> Self {
         Self {
             requests: access::AccessLog::silent(),
+            level: LogLevel::silent(),
             _guards: Vec::new(),
         }
     }

@@ -5,12 +5,19 @@
 
 pub(crate) mod handler;
 pub(crate) mod http;
+mod process;
+mod state;
+
+use std::sync::OnceLock;
 
 use ::http::HeaderValue;
+use boxyard_registry::Vitals;
 use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use http::HttpMetrics;
+use process::Process;
+use state::State;
 
 /// The form in which [`Metrics::render`] answers.
 pub(crate) const CONTENT_TYPE: HeaderValue =
@@ -23,6 +30,9 @@ pub(crate) const CONTENT_TYPE: HeaderValue =
 pub(crate) struct Metrics {
     registry: Registry,
     http: Option<HttpMetrics>,
+    process: Option<Process>,
+    /// It is made once there is something to say of the registry.
+    state: OnceLock<State>,
 }
 
 impl Metrics {
@@ -31,12 +41,15 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::new(),
             http: None,
+            process: None,
+            state: OnceLock::new(),
         };
         let version = env!("CARGO_PKG_VERSION");
         metrics
             .gauges("boxyard_build_info", "The version that runs.", &["version"])
             .with_label_values(&[version])
             .set(1);
+        metrics.process = Some(Process::new(&metrics));
         if requests {
             metrics.http = Some(HttpMetrics::new(&metrics));
         }
@@ -68,8 +81,16 @@ impl Metrics {
         collector
     }
 
+    /// Takes how the registry is.
+    pub(crate) fn update(&self, vitals: &Vitals) {
+        self.state.get_or_init(|| State::new(self)).update(vitals);
+    }
+
     /// Everything in the text format of Prometheus.
     pub(crate) fn render(&self) -> Result<String, prometheus::Error> {
+        if let Some(process) = &self.process {
+            process.look();
+        }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

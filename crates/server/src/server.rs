@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use boxyard_auth::Gate;
@@ -91,14 +91,16 @@ impl Server {
         let mut health = Health::new();
         let checks = Checks::add_to(&mut health, &config.health);
         let health = Arc::new(health);
-        let debug = debug(config, &metrics, &health).await?;
+        let opened = Arc::new(OnceLock::new());
+        let debug = debug(config, logs, &metrics, &health, &opened).await?;
         let tls = tls(config)?;
         let options = registry_options(config);
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
-        let opened = open_doors(&registry, config).await;
-        let (socket, bound, (notifier, delivery)) = match opened {
-            Ok(opened) => opened,
+        opened.get_or_init(|| Arc::clone(&registry));
+        let doors = open_doors(&registry, config).await;
+        let (socket, bound, (notifier, delivery)) = match doors {
+            Ok(doors) => doors,
             Err(error) => {
                 registry.stop().await.map_err(ServerError::Stop)?;
                 return Err(error);
@@ -211,8 +213,10 @@ async fn open_doors(
 /// Answers administrators, if the configuration says where.
 async fn debug(
     config: &Config,
+    logs: &Logs,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
+    registry: &Arc<OnceLock<Arc<Registry>>>,
 ) -> Result<Option<DebugListener>, DebugBindError> {
     let Some(address) = &config.debug.address else {
         return Ok(None);
@@ -221,6 +225,8 @@ async fn debug(
         health: Arc::clone(health),
         metrics: Arc::clone(metrics),
         metrics_path: config.debug.metrics.clone(),
+        level: logs.level.clone(),
+        registry: Arc::clone(registry),
     };
     DebugListener::start(address, debugger).await.map(Some)
 }

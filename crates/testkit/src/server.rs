@@ -124,6 +124,14 @@ impl Setup {
         server
     }
 
+    /// Starts the server and does not wait for it.
+    #[track_caller]
+    pub fn begin(self) -> TestServer {
+        let mut server = self.prepare();
+        server.spawn();
+        server
+    }
+
     /// Starts a server that must refuse to serve, and waits until it has ended.
     #[track_caller]
     pub fn refuse(self) -> Refusal {

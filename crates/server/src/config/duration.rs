@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads a duration; only nothing at all needs no unit.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

@@ -1,7 +1,8 @@
 //! What administrators are answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use boxyard_registry::Registry;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -9,13 +10,16 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 
+use super::log;
+use crate::error::chain;
 use crate::health::Health;
+use crate::log::level::LogLevel;
 use crate::metrics::{self, Metrics};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Answers administrators.
 #[derive(Debug)]
@@ -24,17 +28,23 @@ pub(crate) struct Debugger {
     pub(crate) metrics: Arc<Metrics>,
     /// Where the metrics are, if they are served.
     pub(crate) metrics_path: Option<String>,
+    pub(crate) level: LogLevel,
+    /// Empty until the folder is open.
+    pub(crate) registry: Arc<OnceLock<Arc<Registry>>>,
 }
 
 impl Debugger {
-    pub(super) fn answer(&self, request: &Request<Incoming>) -> Answer {
+    pub(super) async fn answer(&self, request: &Request<Incoming>) -> Answer {
         let path = request.uri().path();
+        if path == "/debug/log" {
+            return log::answer(&self.level, request);
+        }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if !reads {
             return not_allowed("GET, HEAD");
         }
         if self.metrics_path.as_deref() == Some(path) {
-            return self.metrics();
+            return self.metrics().await;
         }
         match path {
             "/" => self.index(),
@@ -46,7 +56,7 @@ impl Debugger {
     }
 
     fn index(&self) -> Answer {
-        let mut list = "/debug/health\n/livez\n/readyz\n".to_owned();
+        let mut list = "/debug/health\n/debug/log\n/livez\n/readyz\n".to_owned();
         match &self.metrics_path {
             Some(path) => list.push_str(path),
             None => list.push_str("(no metrics: `http.debug.prometheus.enabled` is not set)"),
@@ -55,7 +65,15 @@ impl Debugger {
         text(StatusCode::OK, list)
     }
 
-    fn metrics(&self) -> Answer {
+    async fn metrics(&self) -> Answer {
+        if let Some(registry) = self.registry.get() {
+            match registry.vitals().await {
+                Ok(vitals) => self.metrics.update(&vitals),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "count what the metrics say of the registry");
+                }
+            }
+        }
         match self.metrics.render() {
             Ok(rendered) => with(StatusCode::OK, metrics::CONTENT_TYPE, rendered),
             Err(error) => {
@@ -90,7 +108,7 @@ impl Debugger {
     }
 }
 
-fn not_allowed(methods: &'static str) -> Answer {
+pub(super) fn not_allowed(methods: &'static str) -> Answer {
     let mut answer = text(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("expected {methods}\n"),
@@ -100,11 +118,11 @@ fn not_allowed(methods: &'static str) -> Answer {
     answer
 }
 
-fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     with(status, TEXT, text)
 }
 
-fn with(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
+pub(super) fn with(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

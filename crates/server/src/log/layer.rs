@@ -10,7 +10,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
-use super::line::Line;
+use super::line::{Line, Terminal};
 use super::{Format, Settings, Sink};
 
 /// Writes a line for each event, with the fields of the spans around it.
@@ -18,6 +18,8 @@ use super::{Format, Settings, Sink};
 pub(super) struct Lines {
     out: Sink,
     format: Format,
+    /// Text that a person reads as it comes has a form of its own.
+    terminal: Option<Terminal>,
     fields: Map<String, Value>,
 }
 
@@ -29,9 +31,10 @@ struct Fields {
 }
 
 impl Lines {
-    pub(super) fn new(settings: &Settings, out: Sink) -> Self {
+    pub(super) fn new(settings: &Settings, out: Sink, terminal: Option<Terminal>) -> Self {
         Self {
             out,
+            terminal: terminal.filter(|_| settings.format == Format::Text),
             format: settings.format,
             fields: settings.fields.clone(),
         }
@@ -85,7 +88,11 @@ where
             message: own.message.clone(),
             fields: configured.chain(others).collect(),
         };
-        self.out.write(line.render(self.format));
+        let line = match self.terminal {
+            Some(terminal) => line.on(terminal),
+            None => line.render(self.format),
+        };
+        self.out.write(line);
     }
 }
 

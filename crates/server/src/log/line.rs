@@ -1,8 +1,10 @@
 //! One line of the program's log.
 
 use std::fmt::Write;
+use std::io::IsTerminal;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use tracing::Level;
 
@@ -18,7 +20,60 @@ pub(super) struct Line<'a> {
     pub(super) fields: Vec<(&'a str, &'a Value)>,
 }
 
+/// A terminal that shows the log to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Terminal {
+    /// It shows colours.
+    Coloured,
+    /// It does not, or the person does not want it to.
+    Plain,
+}
+
+impl Terminal {
+    /// The terminal behind standard error, if one is there.
+    pub(super) fn of_errors() -> Option<Self> {
+        if !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Some(if unwanted || is_dumb {
+            Self::Plain
+        } else {
+            Self::Coloured
+        })
+    }
+}
+
 impl Line<'_> {
+    /// The line for a person: the time of day, the level, the message, and the rest behind it.
+    pub(super) fn on(&self, terminal: Terminal) -> String {
+        let (dim, end) = match terminal {
+            Terminal::Coloured => ("\x1b[2m", "\x1b[0m"),
+            Terminal::Plain => ("", ""),
+        };
+        let colour = match (terminal, self.level) {
+            (Terminal::Plain, _) => "",
+            (_, Level::ERROR) => "\x1b[1;31m",
+            (_, Level::WARN) => "\x1b[33m",
+            (_, Level::INFO) => "\x1b[32m",
+            (_, _) => "\x1b[34m",
+        };
+        let time = self.at.to_zoned(TimeZone::system());
+        let mut line = format!(
+            "{dim}{}{end} {colour}{:<5}{end} {}",
+            time.strftime("%H:%M:%S%.3f"),
+            self.level,
+            printable(&self.message)
+        );
+        for (name, value) in &self.fields {
+            let value = value_word(value);
+            write!(line, " {dim}{name}={end}{value}").expect("a string takes every write");
+        }
+        line.push('\n');
+        line
+    }
+
     pub(super) fn render(&self, format: Format) -> String {
         match format {
             Format::Text => self.text(),
@@ -44,11 +99,7 @@ impl Line<'_> {
             word(&self.message)
         );
         for (name, value) in &self.fields {
-            let value = match value {
-                Value::String(text) => word(text),
-                other => word(&other.to_string()),
-            };
-            write!(line, " {name}={value}").expect("a string takes every write");
+            write!(line, " {name}={}", value_word(value)).expect("a string takes every write");
         }
         line.push('\n');
         line
@@ -77,6 +128,24 @@ impl Line<'_> {
             Level::TRACE => "trace",
         }
     }
+}
+
+fn value_word(value: &Value) -> String {
+    match value {
+        Value::String(text) => word(text),
+        other => word(&other.to_string()),
+    }
+}
+
+/// A message that cannot move the terminal's cursor, whoever had a part in it.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| {
+            let escaped = character.is_control().then(|| character.escape_unicode());
+            let plain = (!character.is_control()).then_some(character);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
 }
 
 /// A value of `logfmt`: quoted unless it is one plain word.
@@ -128,5 +197,25 @@ mod tests {
         assert_eq!(line["@version"], "1");
         assert_eq!(line["message"], "it is\nlate");
         assert_eq!(line["service"], "registry");
+    }
+
+    #[test]
+    fn a_person_at_a_terminal_reads_the_message_first_and_nothing_moves_the_cursor() {
+        let peer = json!("a b");
+        let line = Line {
+            at: "2026-11-23T20:00:00Z".parse().unwrap(),
+            level: Level::WARN,
+            message: "gone\x1b[2J".to_owned(),
+            fields: vec![("peer", &peer)],
+        };
+
+        let plain = line.on(Terminal::Plain);
+        let coloured = line.on(Terminal::Coloured);
+
+        assert!(
+            plain.ends_with(" WARN  gone\\u{1b}[2J peer=\"a b\"\n"),
+            "{plain}"
+        );
+        assert!(coloured.contains("\x1b[33mWARN "), "{coloured}");
     }
 }
