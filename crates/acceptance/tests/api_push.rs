@@ -547,7 +547,9 @@ fn a_manifest_with_a_subject_is_told_that_it_was_understood() {
 
 #[test]
 fn layers_that_are_fetched_from_elsewhere_need_not_be_there() {
-    let server = TestServer::start();
+    let server = Setup::new()
+        .config(&json!({"validation": {"manifests": {"urls": {"allow": ["^https://example"]}}}}))
+        .start();
     let client = Client::of(&server);
     let config = Blob::new(media_type::OCI_EMPTY, "{}");
     client.push_blob("foreign", &config).expect(201);

@@ -106,6 +106,17 @@ impl Folder {
         }
     }
 
+    /// When the bytes of an upload were last written, if it has any.
+    pub fn upload_written(&self, repo: &RepoName, id: &UploadId) -> io::Result<Option<SystemTime>> {
+        let folder = self.inner.layout.upload(repo, id);
+        let written = look::modified(&folder.join(DATA))?;
+        // What is left of a finished one has only the rest.
+        match written {
+            Some(written) => Ok(Some(written)),
+            None => look::modified(&folder),
+        }
+    }
+
     /// Removes an upload and all that either side keeps of it; answers whether there was anything.
     pub fn cancel_upload(&self, repo: &RepoName, id: &UploadId) -> io::Result<bool> {
         let inner = &self.inner;

@@ -57,7 +57,7 @@ pub(crate) fn run<W, T>(file: ConfigFile<'_>, work: W) -> anyhow::Result<T>
 where
     W: AsyncFnOnce(&Administration) -> anyhow::Result<T>,
 {
-    let mut config = config::load(file)?;
+    let mut config = config::load_lasting(file)?;
     // What a server tells its log, a command does not tell a person.
     config.log.level = config.log.level.min(LevelFilter::WARN);
     let _logs = Logs::start(&config.log).context("begin to log")?;

@@ -20,6 +20,16 @@ pub(crate) fn load(file: ConfigFile<'_>) -> Result<Config, ConfigError> {
     Config::load(&sources(file))
 }
 
+/// Reads it for work on its folder, which must be one that stays.
+pub(crate) fn load_lasting(file: ConfigFile<'_>) -> anyhow::Result<Config> {
+    let config = load(file)?;
+    anyhow::ensure!(
+        !config.storage.in_memory,
+        "`storage.inmemory` keeps nothing that a command could work on"
+    );
+    Ok(config)
+}
+
 /// Reads it to serve by: what it names must be there.
 pub(crate) fn load_to_serve(file: ConfigFile<'_>) -> Result<Config, ConfigError> {
     let mut sources = sources(file);

@@ -11,6 +11,7 @@ mod confirm;
 mod healthcheck;
 mod listing;
 mod maintenance;
+mod memory;
 mod output;
 mod pattern;
 mod progress;

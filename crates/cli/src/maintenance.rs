@@ -52,7 +52,7 @@ pub(crate) fn settle(file: ConfigFile<'_>) -> anyhow::Result<()> {
 
 /// Lists what was found to be bad.
 pub(crate) fn findings(file: ConfigFile<'_>) -> anyhow::Result<()> {
-    let options = registry_options(&config::load(file)?);
+    let options = registry_options(&config::load_lasting(file)?);
     let found = Registry::findings_of(&options)?;
     for finding in &found {
         say(&line(finding))?;

@@ -8,14 +8,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, ConfigFile};
+use crate::memory::Memory;
 use crate::welcome;
 
 /// Serves until it is told to stop.
 pub(crate) fn run(file: ConfigFile<'_>) -> anyhow::Result<()> {
-    let config = config::load_to_serve(file)?;
+    let mut config = config::load_to_serve(file)?;
+    // It lives as long as the server does.
+    let memory = config.storage.in_memory.then(Memory::make).transpose()?;
+    if let Some(memory) = &memory {
+        memory.path().clone_into(&mut config.storage.root);
+    }
     let is_new = welcome::is_new(&config);
     let logs = Logs::start(&config.log).context("begin to log")?;
     raise_file_limit();
+    if let Some(memory) = &memory {
+        tracing::warn!(path = %memory.path().display(), "nothing is kept: the folder goes when the server stops");
+    }
     let result = runtime(&config)?.block_on(serve(&config, &logs, is_new));
     // What waits in the log comes before the last word.
     drop(logs);

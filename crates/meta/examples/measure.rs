@@ -108,6 +108,7 @@ async fn push_image(meta: &Meta, client: usize, push: usize) -> Result<()> {
     let manifest = image(blobs[0], &blobs[1..])?;
     let tags = vec![format!("v{push}").parse()?];
     meta.commit_manifest(CommitManifest {
+        may_lack: Vec::new(),
         repo,
         manifest,
         tags,

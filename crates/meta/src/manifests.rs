@@ -33,6 +33,8 @@ pub struct CommitManifest {
     pub sparse: bool,
     /// What is told of it, if it is accepted.
     pub events: Vec<Event>,
+    /// What of it the repository need not hold even so.
+    pub may_lack: Vec<Digest>,
 }
 
 /// What became of a push.
@@ -196,7 +198,8 @@ impl TagLookup {
 
 fn commit(tx: &Write<'_>, push: &CommitManifest) -> rusqlite::Result<Commit> {
     if !push.sparse {
-        let unknown = unknown(tx, &push.repo, &push.manifest)?;
+        let mut unknown = unknown(tx, &push.repo, &push.manifest)?;
+        unknown.retain(|digest| !push.may_lack.contains(digest));
         if !unknown.is_empty() {
             return Ok(Commit::UnknownBlobs(unknown));
         }

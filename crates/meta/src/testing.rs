@@ -75,6 +75,7 @@ impl Database {
 
     pub(crate) async fn try_push(&self, to: &str, manifest: &Manifest, tags: &[&str]) -> Commit {
         let push = CommitManifest {
+            may_lack: Vec::new(),
             repo: repo(to),
             manifest: manifest.clone(),
             tags: tags.iter().map(|name| tag(name)).collect(),

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
 use crate::events::{Happening, Teller};
+use crate::rules::RuleError;
 use crate::space::has_room;
 
 /// Why a manifest was refused.
@@ -28,6 +29,9 @@ pub enum PushManifestError {
         /// The digest of what came.
         actual: Digest,
     },
+    /// The manifest is against the administrator's rules.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     /// The manifest names what the repository does not hold.
     #[error("the manifest names {} blob(s) or manifest(s) that the repository does not hold", .digests.len())]
     UnknownBlobs {
@@ -97,6 +101,7 @@ impl Registry {
             return Err(PushManifestError::TooLarge { limit });
         }
         let manifest = parse(reference, media_type, payload)?;
+        self.settings.rules.check(&manifest)?;
         let mut tags = tags;
         if let Reference::Tag(tag) = reference {
             tags.push(tag.clone());
@@ -105,6 +110,7 @@ impl Registry {
         let events = told(teller.as_ref(), &repo, &manifest, &tags);
         let push = CommitManifest {
             repo,
+            may_lack: self.settings.rules.may_lack(&manifest),
             manifest,
             tags,
             sparse: self.settings.sparse,

@@ -61,6 +61,13 @@ impl Session {
     }
 }
 
+impl Session {
+    /// The session, if no request has it.
+    pub(crate) fn if_idle(&self) -> Option<MutexGuard<'_, Slot>> {
+        self.slot.try_lock().ok()
+    }
+}
+
 impl Turn<'_> {
     /// Ends when a newer request asks for the session.
     pub(crate) async fn over(&self) {

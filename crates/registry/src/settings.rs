@@ -1,5 +1,8 @@
 //! The registry's own settings, parsed by whoever starts it.
 
+use crate::purge::Purging;
+use crate::rules::Rules;
+
 /// Bounds and switches of a registry.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -9,6 +12,12 @@ pub struct Settings {
     pub delete: bool,
     /// Whether an index may name children, and an image blobs, that its repository does not hold.
     pub sparse: bool,
+    /// Which manifests are taken.
+    pub rules: Rules,
+    /// Whether nothing is collected; that nobody writes is for the caller to see to.
+    pub read_only: bool,
+    /// How abandoned uploads go; they stay without.
+    pub purging: Option<Purging>,
     /// Bytes kept free for the database, deletes and collection; uploads stop before.
     pub reserve_bytes: u64,
     /// File nodes kept free for the same.
@@ -25,6 +34,9 @@ impl Default for Settings {
             manifest_bytes: 4 << 20,
             delete: true,
             sparse: false,
+            rules: Rules::default(),
+            read_only: false,
+            purging: None,
             reserve_bytes: 64 << 20,
             reserve_inodes: 256,
             backlog: 20_000,

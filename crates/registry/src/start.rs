@@ -145,6 +145,7 @@ impl Registry {
     pub fn work_without_reading(self: &Arc<Self>) {
         self.background.spawn(Arc::clone(self).project());
         self.background.spawn(Arc::clone(self).judge_suspects());
+        self.background.spawn(Arc::clone(self).purge());
     }
 
     /// Waits for running changes, lets the tree catch up, and closes the database.

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use crate::body::Pace;
+use crate::config::Pages;
 use crate::error::ApiError;
 use crate::external::Outside;
 use crate::health::Health;
@@ -40,6 +41,10 @@ pub(crate) struct Limits {
     pub(crate) manifest_bytes: usize,
     /// How fast a body must come.
     pub(crate) pace: Pace,
+    /// Whether nobody may write.
+    pub(crate) read_only: bool,
+    /// How long pages may be.
+    pub(crate) pages: Pages,
 }
 
 impl App {

@@ -29,6 +29,7 @@ pub use sections::debug::Debug;
 pub use sections::health::{Check, CheckSubject, HttpProbe};
 pub use sections::http::Http;
 pub use sections::limits::Limits;
+pub use sections::listings::Pages;
 pub use sections::notifications::{Address, Endpoint, Notifications};
 pub use sections::rules::Rules;
 pub use sections::storage::Storage;
@@ -62,6 +63,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whose word about clients counts.
     pub proxies: Proxies,
+    /// How long pages of lists may be.
+    pub pages: Pages,
     /// What in the configuration has no effect, for the log.
     pub notes: Vec<String>,
     /// What in the environment means nothing, for the log.
@@ -109,6 +112,7 @@ impl Config {
             tls: sections::tls::read(values),
             rules: sections::rules::read(values),
             limits: sections::limits::read(values),
+            pages: sections::listings::read(values),
             proxies: sections::proxies::read(values),
             notes: Vec::new(),
             warnings: Vec::new(),

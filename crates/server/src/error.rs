@@ -7,7 +7,9 @@ use std::fmt::{Display, Write};
 
 use boxyard_auth::Denied;
 use boxyard_oci::{ContentRangeError, Digest, ErrorCode};
-use boxyard_registry::{BodyError, DeleteError, Internal, PullError, PushError, PushManifestError};
+use boxyard_registry::{
+    BodyError, DeleteError, Internal, PullError, PushError, PushManifestError, RuleError,
+};
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -86,6 +88,26 @@ impl ApiError {
             &format!("method `{method}` is not served here: expected {allow}"),
         )
         .with_header(ALLOW, &allow)
+    }
+
+    /// The administrator lets nobody write.
+    pub(crate) fn read_only(route: &Route) -> Self {
+        let reads = [Method::GET, Method::HEAD];
+        let reads = reads.iter().filter(|method| route.access(method).is_some());
+        let allow: Vec<_> = reads.map(Method::as_str).collect();
+        Self::client(
+            ErrorCode::Unsupported,
+            &"the registry is read-only for maintenance: nothing is pushed or deleted until its administrator is done",
+        )
+        .with_header(ALLOW, &allow.join(", "))
+    }
+
+    /// The page is longer than the administrator allows.
+    pub(crate) fn page_size(most: usize) -> Self {
+        Self::client(
+            ErrorCode::PaginationNumberInvalid,
+            &format!("`n` is larger than {most}, which is the most that a page may have"),
+        )
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
@@ -257,6 +279,9 @@ impl From<PushManifestError> for ApiError {
             PushManifestError::DigestMismatch { .. } => {
                 Self::client(ErrorCode::DigestInvalid, &error)
             }
+            PushManifestError::Rule(RuleError::Class { .. }) => {
+                Self::client(ErrorCode::Denied, &error)
+            }
             PushManifestError::UnknownBlobs { digests } => {
                 let details = digests.iter().take(NAMED).map(unknown).collect();
                 Self {
@@ -264,7 +289,8 @@ impl From<PushManifestError> for ApiError {
                     ..Self::client(ErrorCode::ManifestBlobUnknown, &error)
                 }
             }
-            PushManifestError::SizeMismatch { .. } => {
+            PushManifestError::SizeMismatch { .. }
+            | PushManifestError::Rule(RuleError::Url { .. } | RuleError::NoUrl { .. }) => {
                 Self::client(ErrorCode::ManifestInvalid, &error)
             }
             PushManifestError::TooLarge { .. } => Self::client(ErrorCode::SizeInvalid, &error)

@@ -80,6 +80,9 @@ pub fn registry_options(config: &Config) -> Options {
     options.database.clone_from(&config.storage.database);
     options.settings.delete = config.storage.delete;
     options.settings.sparse = config.rules.sparse;
+    options.settings.rules = config.rules.manifests.clone();
+    options.settings.read_only = config.storage.read_only;
+    options.settings.purging = config.storage.purging;
     options
 }
 
@@ -116,6 +119,8 @@ impl Server {
             limits: Limits {
                 manifest_bytes,
                 pace: config.limits.pace,
+                read_only: config.storage.read_only,
+                pages: config.pages,
             },
             notifier,
             headers: config.http.headers.iter().cloned().collect(),

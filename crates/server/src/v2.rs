@@ -41,6 +41,9 @@ pub(crate) async fn serve(
     if route.access(&request.method).is_none() {
         return Err(ApiError::method(&route, &request.method));
     }
+    if app.limits.read_only && !matches!(request.method, Method::GET | Method::HEAD) {
+        return Err(ApiError::read_only(&route));
+    }
     dispatch(app, &route, request, body).await
 }
 

@@ -189,6 +189,7 @@ async fn a_change_that_happens_is_told_and_one_that_does_not_is_not() {
     let told = |what: &str| vec![event("a", what)];
     let (app, blob) = (repo("app"), digest("content"));
     let push = |layer, events| CommitManifest {
+        may_lack: Vec::new(),
         repo: repo("app"),
         manifest: image(&digest("content"), &[layer]),
         tags: vec![tag("latest")],

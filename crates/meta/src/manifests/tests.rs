@@ -102,6 +102,7 @@ async fn an_index_may_list_a_blob_but_must_not_make_one_up() {
 async fn a_sparse_manifest_is_accepted_when_asked_for() {
     let db = Database::new();
     let push = CommitManifest {
+        may_lack: Vec::new(),
         repo: repo("a"),
         manifest: index(&[digest("missing")]),
         tags: vec![tag("latest")],

@@ -67,6 +67,7 @@ async fn a_blob_that_a_manifest_of_another_repository_names_stays_until_that_one
     let (repo_b, sparse) = (repo("b"), true);
     let (tags, named) = (Vec::new(), manifest.digest());
     let push = CommitManifest {
+        may_lack: Vec::new(),
         repo: repo_b.clone(),
         manifest,
         tags,

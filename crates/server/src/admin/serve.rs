@@ -61,6 +61,8 @@ impl Attendant {
             limits: Limits {
                 manifest_bytes,
                 pace: config.limits.pace,
+                read_only: config.storage.read_only,
+                pages: config.pages,
             },
             notifier: notifier.clone(),
             headers: http::HeaderMap::new(),

@@ -191,13 +191,8 @@ mod tests {
             "http: {net: unix}",
             "http: {prefix: /x/}",
             "proxy: {remoteurl: 'https://registry-1.docker.io'}",
-            "storage: {maintenance: {readonly: {enabled: true}}}",
             "storage: {s3: {bucket: b}}",
-            "storage: {inmemory: }",
             "middleware: {storage: [{name: cloudfront}]}",
-            "validation: {manifests: {urls: {allow: [x]}}}",
-            "validation: {manifests: {indexes: {platforms: List}}}",
-            "policy: {repository: {classes: [image]}}",
         ];
 
         for text in table {

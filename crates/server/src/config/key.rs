@@ -188,11 +188,6 @@ pub(super) fn is_false(node: Option<&Node>) -> bool {
     node.is_none_or(|node| is_one_of(node, &["", "false", "no", "off", "n"]))
 }
 
-/// A section with a switch of its own asks when that is on.
-pub(super) fn is_enabled(_: &Node, node: &Node) -> bool {
-    !is_false(node.get("enabled"))
-}
-
 /// A list asks when one of its items is not switched off.
 pub(super) fn has_active_items(_: &Node, node: &Node) -> bool {
     match &node.value {

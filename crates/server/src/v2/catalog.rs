@@ -6,7 +6,7 @@ use boxyard_auth::List as ListRight;
 use http::Response;
 use http::request::Parts;
 
-use super::listing::{List, texts};
+use super::listing::{List, Most, texts};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
@@ -22,6 +22,7 @@ pub(super) async fn get(
     let list = List {
         app,
         path: "/v2/_catalog".to_owned(),
+        most: Most::Refuse(app.limits.pages.catalog),
         head: r#"{"repositories":["#.to_owned(),
         read: move |after: Option<String>, limit| {
             let (registry, right) = (Arc::clone(&registry), right.clone());

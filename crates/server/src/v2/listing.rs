@@ -18,9 +18,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Names read in one go where the client wants all of them.
 const PIECE: usize = 1_000;
-/// The largest page; a client that asks for more gets this many and a link to the next ones.
-const LARGEST: usize = 10_000;
-
 /// What is listed, and where.
 pub(super) struct List<'a, F> {
     pub(super) app: &'a App,
@@ -29,6 +26,27 @@ pub(super) struct List<'a, F> {
     pub(super) head: String,
     /// Reads at most so many names after a name.
     pub(super) read: F,
+    /// What a page may have.
+    pub(super) most: Most,
+}
+
+/// What becomes of a client that asks for too long a page.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Most {
+    /// It gets this many, and a link to the next ones.
+    Cut(usize),
+    /// It is refused, as distribution does with the catalog.
+    Refuse(usize),
+}
+
+impl Most {
+    fn of(self, size: usize) -> Result<usize, ApiError> {
+        match self {
+            Self::Cut(most) => Ok(size.min(most)),
+            Self::Refuse(most) if size > most => Err(ApiError::page_size(most)),
+            Self::Refuse(_) => Ok(size),
+        }
+    }
 }
 
 impl<F, R> List<'_, F>
@@ -43,7 +61,10 @@ where
     ) -> Result<Response<ResponseBody>, ApiError> {
         let after = query.text("last")?;
         match query.page_size()? {
-            Some(size) => self.page(method, after, size.min(LARGEST)).await,
+            Some(size) => {
+                let size = self.most.of(size)?;
+                self.page(method, after, size).await
+            }
             None => self.whole(method, after).await,
         }
     }

@@ -6,7 +6,7 @@ use boxyard_auth::{Permit, Pull};
 use http::Response;
 use http::request::Parts;
 
-use super::listing::{List, texts};
+use super::listing::{List, Most, texts};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
@@ -23,6 +23,7 @@ pub(super) async fn get(
     let list = List {
         app,
         path: format!("/v2/{repo}/tags/list"),
+        most: Most::Cut(app.limits.pages.tags),
         head: format!(r#"{{"name":"{repo}","tags":["#),
         read: move |after: Option<String>, limit| {
             let (registry, permit) = (Arc::clone(&registry), permit.clone());

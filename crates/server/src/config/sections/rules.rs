@@ -1,54 +1,69 @@
 //! `validation` and `policy`: which manifests are taken.
 
-use crate::config::key::{Form, Key, Known, is_false, is_one_of, part, refused, said, works};
-use crate::config::node::Node;
+use boxyard_registry::{Children, Platform, Rules as ManifestRules, Urls};
+
+use crate::config::key::{Form, Key, Known, works};
+use crate::config::node::Origin;
+use crate::config::problem::shown;
 use crate::config::values::Values;
 
 pub(in crate::config) const KEYS: &[Key] = &[
     works(
         "validation.enabled",
         "",
-        "The older switch of `validation.manifests`.",
+        "The older switch of `validation.manifests`: `true` counts more than `validation.disabled`.",
     )
     .form(Form::Boolean),
     works(
         "validation.disabled",
         "`false`",
-        "Switches `validation.manifests` off.",
+        "Switches `validation.manifests` off: layers may be fetched from anywhere, and an index may lack its images.",
     )
     .form(Form::Boolean),
-    refused(
-        "validation.manifests.urls",
-        "rules about the URLs of layers are not there yet",
-        validates,
-    ),
-    part("validation.manifests.urls.allow").form(Form::Texts),
-    part("validation.manifests.urls.deny").form(Form::Texts),
-    refused(
+    works(
+        "validation.manifests.urls.allow",
+        "",
+        "Regular expressions of which one must match each URL that a layer is to be fetched from. With neither `allow` nor `deny`, no manifest with such layers is taken.",
+    )
+    .form(Form::Texts)
+    .example("[^https://mirror\\.example\\.com/]"),
+    works(
+        "validation.manifests.urls.deny",
+        "",
+        "Regular expressions of which none may match such a URL.",
+    )
+    .form(Form::Texts),
+    works(
         "validation.manifests.indexes.platforms",
-        "only `all` and `none` are served yet",
-        |root, node| validates(root, node) && !is_one_of(node, &["all", "none"]),
+        "`all`",
+        "Which images of an index its repository must hold: all, none, or those of `platformlist`.",
     )
     .form(Form::Choice(&["all", "none", "list"]))
     .known(Known::Three),
-    refused(
-        "validation.manifests.indexes.platformlist",
-        "rules about the platforms of an index are not there yet",
-        validates,
+    works(
+        "validation.manifests.indexes.platformlist[].architecture",
+        "",
+        "The architecture of images that must be there, such as `amd64`.",
     )
+    .form(Form::Text)
     .known(Known::Three),
-    part("validation.manifests.indexes.platformlist[].architecture").form(Form::Text),
-    part("validation.manifests.indexes.platformlist[].os").form(Form::Text),
-    refused(
-        "policy",
-        "rules about the types of images are not there yet",
-        said,
-    ),
-    part("policy.repository.classes").form(Form::Texts),
+    works(
+        "validation.manifests.indexes.platformlist[].os",
+        "",
+        "Their operating system, such as `linux`.",
+    )
+    .form(Form::Text)
+    .known(Known::Three),
+    works(
+        "policy.repository.classes",
+        "",
+        "The types of images that are taken, `image` and `plugin`; everything is where none is named.",
+    )
+    .form(Form::Texts),
     works(
         "boxyard.manifests.sparse",
         "`false`",
-        "Accepts manifests that name blobs or manifests which their repository does not hold. `validation.manifests.indexes.platforms: none` does the same.",
+        "Accepts manifests that name blobs or manifests which their repository does not hold.",
     )
     .form(Form::Boolean),
 ];
@@ -58,42 +73,83 @@ pub(in crate::config) const KEYS: &[Key] = &[
 pub struct Rules {
     /// Whether a manifest may name what its repository does not hold.
     pub sparse: bool,
-    /// The platforms whose images an index must have, if not all: architecture and system.
-    pub platforms: Vec<(String, String)>,
-    /// Which types of images are taken; all where none is named.
-    pub classes: Vec<String>,
+    /// What else is asked of a manifest.
+    pub manifests: ManifestRules,
 }
 
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Rules {
-    let sparse = values.boolean("boxyard.manifests.sparse").unwrap_or(false);
-    // It is the nearest that distribution has.
-    let platforms = values.text("validation.manifests.indexes.platforms");
+    let disabled = values.boolean("validation.disabled").unwrap_or(false);
+    let validates = values.boolean("validation.enabled").unwrap_or(false) || !disabled;
+    let (urls, children) = (read_urls(values), read_children(values));
     let classes = values.texts("policy.repository.classes");
     Rules {
-        sparse: sparse || platforms.is_some_and(|which| which.eq_ignore_ascii_case("none")),
-        platforms: read_platforms(values),
-        classes: classes.into_iter().map(ToOwned::to_owned).collect(),
+        sparse: values.boolean("boxyard.manifests.sparse").unwrap_or(false),
+        manifests: ManifestRules {
+            urls: urls.filter(|_| validates),
+            children: if validates {
+                children
+            } else {
+                Children::Optional
+            },
+            classes: classes.into_iter().map(ToOwned::to_owned).collect(),
+        },
     }
 }
 
-fn read_platforms(values: &mut Values<'_>) -> Vec<(String, String)> {
-    let mut platforms = Vec::new();
-    for item in values.items("validation.manifests.indexes.platformlist") {
+fn read_urls(values: &mut Values<'_>) -> Option<Urls> {
+    const LISTS: [&str; 2] = [
+        "validation.manifests.urls.allow",
+        "validation.manifests.urls.deny",
+    ];
+    let [allow, deny] = LISTS.map(|path| values.texts(path));
+    for (path, list) in LISTS.into_iter().zip([&allow, &deny]) {
+        for text in list {
+            if Urls::new(&[text], &[]).is_err() {
+                let message = format!("{} is no regular expression", shown(text));
+                values.wrong(path, &message);
+            }
+        }
+    }
+    // Without a file, nobody has asked for distribution's defaults.
+    let asked = values.node("version").map(|node| &node.origin) != Some(&Origin::Default);
+    let says = asked || !allow.is_empty() || !deny.is_empty();
+    says.then(|| Urls::new(&allow, &deny).ok()).flatten()
+}
+
+fn read_children(values: &mut Values<'_>) -> Children {
+    #[derive(Clone, Copy)]
+    enum Which {
+        All,
+        Optional,
+        List,
+    }
+    const WHICH: [(&str, Which); 3] = [
+        ("all", Which::All),
+        ("none", Which::Optional),
+        ("list", Which::List),
+    ];
+    let which = values.choice("validation.manifests.indexes.platforms", &WHICH);
+    match which.unwrap_or(Which::All) {
+        Which::All => Children::All,
+        Which::Optional => Children::Optional,
+        Which::List => match read_platforms(values) {
+            list if list.is_empty() => Children::All,
+            list => Children::Of(list),
+        },
+    }
+}
+
+fn read_platforms(values: &mut Values<'_>) -> Vec<Platform> {
+    let items = values.items("validation.manifests.indexes.platformlist");
+    let platforms = items.into_iter().map(|item| {
         let mut text = |name: &str| {
-            values
-                .text(&format!("{item}.{name}"))
-                .map(ToOwned::to_owned)
+            let text = values.text(&format!("{item}.{name}"));
+            text.unwrap_or_default().to_owned()
         };
-        let platform = (text("architecture"), text("os"));
-        platforms.push((
-            platform.0.unwrap_or_default(),
-            platform.1.unwrap_or_default(),
-        ));
-    }
-    platforms
-}
-
-/// Whether `validation` is switched on, and says something here.
-fn validates(root: &Node, node: &Node) -> bool {
-    is_false(root.at("validation.disabled")) && !node.is_empty()
+        Platform {
+            architecture: text("architecture"),
+            os: text("os"),
+        }
+    });
+    platforms.collect()
 }

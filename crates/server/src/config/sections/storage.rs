@@ -1,8 +1,11 @@
 //! `storage` and `database`: where things are kept, and what may be done to them.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::config::key::{Form, Key, Known, always, idle, is_enabled, part, refused, works};
+use boxyard_registry::Purging;
+
+use crate::config::key::{Form, Key, Known, always, idle, part, refused, works};
 use crate::config::node::Node;
 use crate::config::values::Values;
 
@@ -21,7 +24,11 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "How many threads may wait for the disk; at least 25.",
     )
     .form(Form::Number),
-    refused("storage.inmemory", OTHER_STORE, always),
+    works(
+        "storage.inmemory",
+        "",
+        "Keeps everything in a private folder that goes when the server stops, in memory where the machine has a filesystem there. It takes no parameters, and nothing is kept.",
+    ),
     refused("storage.s3", OTHER_STORE, always),
     refused("storage.s3aws", OTHER_STORE, always),
     refused("storage.azure", OTHER_STORE, always),
@@ -50,20 +57,43 @@ pub(in crate::config) const KEYS: &[Key] = &[
     part("storage.tag.concurrencylimit")
         .form(Form::Number)
         .known(Known::Three),
-    idle(
-        "storage.maintenance.uploadpurging",
-        "abandoned uploads are not purged yet",
-    ),
-    part("storage.maintenance.uploadpurging.enabled").form(Form::Boolean),
-    part("storage.maintenance.uploadpurging.age").form(Form::Duration),
-    part("storage.maintenance.uploadpurging.interval").form(Form::Duration),
-    part("storage.maintenance.uploadpurging.dryrun").form(Form::Boolean),
-    refused(
-        "storage.maintenance.readonly",
-        "a read-only registry is not there yet",
-        is_enabled,
-    ),
-    part("storage.maintenance.readonly.enabled").form(Form::Boolean),
+    works(
+        "storage.maintenance.uploadpurging.enabled",
+        "`true`",
+        "Whether uploads that nobody has finished are removed. One that got bytes within the last hour stays.",
+    )
+    .form(Form::Boolean),
+    works(
+        "storage.maintenance.uploadpurging.age",
+        "`168h`",
+        "How old such an upload must be.",
+    )
+    .form(Form::Duration),
+    works(
+        "storage.maintenance.uploadpurging.interval",
+        "`24h`",
+        "How long to wait between two looks at the uploads.",
+    )
+    .form(Form::Duration),
+    works(
+        "storage.maintenance.uploadpurging.dryrun",
+        "`false`",
+        "Only logs what would go.",
+    )
+    .form(Form::Boolean),
+    works(
+        "storage.maintenance.uploadpurging.jitter",
+        "`1h`",
+        "The first look comes after a random part of this time.",
+    )
+    .form(Form::Duration)
+    .known(Known::Here),
+    works(
+        "storage.maintenance.readonly.enabled",
+        "`false`",
+        "Answers 405 to whoever wants to push or delete, and collects nothing; pulls go on.",
+    )
+    .form(Form::Boolean),
     works(
         "database.path",
         "`boxyard.db` in the folder",
@@ -84,6 +114,12 @@ pub struct Storage {
     pub threads: usize,
     /// Whether tags, manifests and blobs may be deleted.
     pub delete: bool,
+    /// Whether nothing is kept: the folder is yet to be made, and goes at the end.
+    pub in_memory: bool,
+    /// Whether nobody may write.
+    pub read_only: bool,
+    /// How abandoned uploads go.
+    pub purging: Option<Purging>,
 }
 
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Storage {
@@ -101,7 +137,42 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Storage {
         database: read_database(values),
         threads: threads.max(LEAST_THREADS),
         delete: values.boolean("storage.delete.enabled").unwrap_or(false),
+        in_memory: values.node("storage.inmemory").is_some(),
+        read_only: values
+            .boolean("storage.maintenance.readonly.enabled")
+            .unwrap_or(false),
+        purging: read_purging(values),
     }
+}
+
+/// When abandoned uploads are looked for; distribution's defaults hold for what is not said.
+fn read_purging(values: &mut Values<'_>) -> Option<Purging> {
+    let mut duration = |name: &str, usual: Duration| {
+        let path = format!("storage.maintenance.uploadpurging.{name}");
+        values.duration(&path).unwrap_or(usual)
+    };
+    let age = duration("age", Duration::from_hours(168));
+    let interval = duration("interval", Duration::from_hours(24));
+    let jitter = duration("jitter", Duration::from_hours(1));
+    let mut boolean = |name: &str| {
+        let path = format!("storage.maintenance.uploadpurging.{name}");
+        values.boolean(&path)
+    };
+    let dry_run = boolean("dryrun").unwrap_or(false);
+    let enabled = boolean("enabled").unwrap_or(true);
+    enabled.then(|| Purging {
+        age,
+        interval,
+        first: part_of(jitter),
+        dry_run,
+    })
+}
+
+/// A part of this time that no two servers of one start share: the clock is random enough for that.
+fn part_of(whole: Duration) -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanos = since.unwrap_or_default().subsec_nanos();
+    whole.mul_f64(f64::from(nanos) / 1e9)
 }
 
 /// The database makes the file, but not its folder.
