@@ -117,6 +117,16 @@ impl Passwords {
         &self.path
     }
 
+    /// Whether nobody can log in.
+    pub fn is_empty(&self) -> bool {
+        self.users().is_empty()
+    }
+
+    /// Whether there is such a user.
+    pub fn knows(&self, user: &str) -> bool {
+        self.users().hash_of(user).is_some()
+    }
+
     /// Reads the file again if it has changed; this waits for the disk.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 //! A [`Permit`] is the proof that a caller may act on a repository.
 //! Only a [`Gate`] makes one, from an [`Identity`] and the access rules, and every function of the registry that reads or changes a repository demands one, so that an unchecked path does not compile.
 
+mod certificate;
 mod gate;
 pub mod htpasswd;
 mod identity;
@@ -14,6 +15,7 @@ mod throttle;
 mod ticket;
 pub mod token;
 
+pub use certificate::NameSource;
 pub use gate::{Denied, Gate, Reason};
 pub use identity::{Grant, Holder, Identity, TicketIdentity, TokenIdentity};
 pub use keys::Key;

@@ -87,6 +87,16 @@ impl Folder {
         Ok(Some(Upload::new(self, repo, fence, file, sidecar, state)))
     }
 
+    /// What is kept of an upload apart from its bytes; `None` if there is no such upload.
+    pub fn upload_sidecar(&self, repo: &RepoName, id: &UploadId) -> io::Result<Option<Sidecar>> {
+        let folder = self.inner.layout.upload(repo, id);
+        if look::file_size(&folder.join(STARTED))?.is_none() {
+            return Ok(None);
+        }
+        let json = look::read_bounded(&folder.join(SIDECAR), SMALL)?;
+        Ok(Some(Sidecar::from_json(&json.unwrap_or_default())))
+    }
+
     /// How many bytes an upload has; `None` if there is no such upload.
     pub fn upload_size(&self, repo: &RepoName, id: &UploadId) -> io::Result<Option<u64>> {
         let folder = self.inner.layout.upload(repo, id);

@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::certificate::{self, CertificateArguments};
 use crate::check;
 use crate::config::ConfigFile;
+use crate::htpasswd::{self, HtpasswdArguments};
 use crate::tag::TagCommand;
 
 const ABOUT: &str = "A container registry: a drop-in for Docker's `registry` that loses nothing.";
@@ -118,6 +119,9 @@ pub(crate) enum Command {
     /// Make a certificate authority and a certificate, and print what to paste where
     #[command(after_help = certificate::EXAMPLES, after_long_help = format!("{}\n\n{}", certificate::HELP, certificate::EXAMPLES))]
     Certificate(CertificateArguments),
+    /// Make a line of the file with users and their passwords
+    #[command(after_help = htpasswd::EXAMPLES, after_long_help = format!("{}\n\n{}", htpasswd::HELP, htpasswd::EXAMPLES))]
+    Htpasswd(HtpasswdArguments),
     /// Remove tags
     #[command(subcommand)]
     Tag(TagCommand),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use boxyard_server::ConfigError;
 
 use crate::arguments::{Arguments, Command, ConfigCommand};
-use crate::{certificate, check, config, healthcheck, maintenance, serve, tag};
+use crate::{certificate, check, config, healthcheck, htpasswd, maintenance, serve, tag};
 
 /// What `sysexits.h` calls `EX_USAGE`: the caller has to change something before trying again.
 const USAGE: u8 = 64;
@@ -18,6 +18,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Settle(config) => maintenance::settle(config.file()),
         Command::Findings(config) => maintenance::findings(config.file()),
         Command::Certificate(arguments) => certificate::run(&arguments),
+        Command::Htpasswd(arguments) => htpasswd::run(&arguments),
         Command::Tag(command) => tag::run(command),
         Command::Config(ConfigCommand::Check(config)) => check::run(config.file()),
         Command::Config(ConfigCommand::Reference) => config::print_reference(),

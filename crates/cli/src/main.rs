@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod confirm;
 mod healthcheck;
+mod htpasswd;
 mod listing;
 mod maintenance;
 mod memory;

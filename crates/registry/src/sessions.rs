@@ -1,7 +1,7 @@
 //! Open uploads: who writes to one, and how a newer request takes it over.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use boxyard_blobs::{Upload, UploadId};
@@ -18,6 +18,8 @@ const KEPT: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Session {
     repo: RepoName,
+    /// Who began it, once that was looked up; without an owner it belongs to whoever may push.
+    owner: OnceLock<Option<String>>,
     turn: watch::Sender<u64>,
     slot: AsyncMutex<Slot>,
 }
@@ -43,6 +45,16 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Session {
+    /// Who began it, if that was looked up before.
+    pub(crate) fn owner(&self) -> Option<&Option<String>> {
+        self.owner.get()
+    }
+
+    /// Remembers who began it; that never changes.
+    pub(crate) fn set_owner(&self, owner: Option<String>) {
+        self.owner.get_or_init(|| owner);
+    }
+
     /// Fences whoever writes now, waits until it has let go, and takes the session.
     ///
     /// The older writer is told before the offset is read, so that nothing it still holds can land behind it.
@@ -99,7 +111,9 @@ impl Sessions {
 
     /// Registers a session that has just begun.
     pub(crate) fn begin(&self, repo: &RepoName, id: UploadId, upload: Upload) {
+        let owner = upload.owner().map(ToOwned::to_owned);
         let session = new_session(repo, Slot::Open(Box::new(upload)));
+        session.set_owner(owner);
         self.lock().insert(id, Arc::new(session));
     }
 
@@ -127,6 +141,7 @@ impl Sessions {
 fn new_session(repo: &RepoName, slot: Slot) -> Session {
     Session {
         repo: repo.clone(),
+        owner: OnceLock::new(),
         turn: watch::Sender::new(0),
         slot: AsyncMutex::new(slot),
     }

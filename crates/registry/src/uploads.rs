@@ -26,7 +26,7 @@ impl Registry {
         algorithm: Option<Algorithm>,
     ) -> Result<UploadId, PushError> {
         let id = UploadId::random();
-        let upload = self.create_upload(permit.repo(), &id, algorithm).await?;
+        let upload = self.create_upload(permit, &id, algorithm).await?;
         self.sessions.begin(permit.repo(), id.clone(), upload);
         Ok(id)
     }
@@ -37,7 +37,7 @@ impl Registry {
         permit: &Permit<Push>,
         id: &UploadId,
     ) -> Result<u64, PushError> {
-        let session = self.session(permit.repo(), id)?;
+        let session = self.session(permit, id).await?;
         let mut turn = session.take_over().await;
         let upload = self.take(permit.repo(), id, &mut turn).await?;
         let size = upload.size();
@@ -53,13 +53,14 @@ impl Registry {
         range: Option<ContentRange>,
         body: Body,
     ) -> Result<u64, PushError> {
-        let (registry, repo, id) = (Arc::clone(self), permit.repo().clone(), id.clone());
+        let (registry, permit, id) = (Arc::clone(self), permit.clone(), id.clone());
         self.change(async move {
-            let session = registry.session(&repo, &id)?;
+            let session = registry.session(&permit, &id).await?;
+            let repo = permit.repo();
             let mut turn = session.take_over().await;
-            let upload = registry.take(&repo, &id, &mut turn).await?;
+            let upload = registry.take(repo, &id, &mut turn).await?;
             let upload = registry
-                .receive(&repo, &id, upload, range, body, &mut turn)
+                .receive(repo, &id, upload, range, body, &mut turn)
                 .await?;
             let size = upload.size();
             *turn.slot = Slot::Open(upload);
@@ -80,24 +81,23 @@ impl Registry {
         body: Body,
         teller: &Arc<dyn Teller>,
     ) -> Result<(), PushError> {
-        let (registry, repo, id) = (Arc::clone(self), permit.repo().clone(), id.clone());
+        let (registry, permit, id) = (Arc::clone(self), permit.clone(), id.clone());
         let (digest, teller) = (*digest, Arc::clone(teller));
         self.change(async move {
-            let session = registry.session(&repo, &id)?;
+            let session = registry.session(&permit, &id).await?;
+            let repo = permit.repo();
             let mut turn = session.take_over().await;
             if matches!(*turn.slot, Slot::Finished(finished, _) if finished == digest) {
                 return Ok(());
             }
-            let upload = registry.take(&repo, &id, &mut turn).await?;
+            let upload = registry.take(repo, &id, &mut turn).await?;
             let upload = registry
-                .receive(&repo, &id, upload, range, body, &mut turn)
+                .receive(repo, &id, upload, range, body, &mut turn)
                 .await?;
             *turn.slot = Slot::Gone;
             let happening = Happening::BlobPushed(&digest, upload.size());
-            let events = teller.tell(&repo, happening);
-            registry
-                .complete(&repo, &id, upload, digest, events)
-                .await?;
+            let events = teller.tell(repo, happening);
+            registry.complete(repo, &id, upload, digest, events).await?;
             *turn.slot = Slot::Finished(digest, Instant::now());
             Ok(())
         })
@@ -128,15 +128,16 @@ impl Registry {
         permit: &Permit<Push>,
         id: &UploadId,
     ) -> Result<(), PushError> {
-        let (registry, repo, id) = (Arc::clone(self), permit.repo().clone(), id.clone());
+        let (registry, permit, id) = (Arc::clone(self), permit.clone(), id.clone());
         self.change(async move {
-            let session = registry.session(&repo, &id)?;
+            let session = registry.session(&permit, &id).await?;
+            let repo = permit.repo();
             let mut turn = session.take_over().await;
             if matches!(*turn.slot, Slot::Finished(..) | Slot::Gone) {
                 return Err(PushError::UploadUnknown);
             }
             *turn.slot = Slot::Gone;
-            if registry.discard(&repo, &id).await? {
+            if registry.discard(repo, &id).await? {
                 Ok(())
             } else {
                 Err(PushError::UploadUnknown)
@@ -145,26 +146,50 @@ impl Registry {
         .await
     }
 
-    fn session(&self, repo: &RepoName, id: &UploadId) -> Result<Arc<Session>, PushError> {
-        self.sessions.get(repo, id).ok_or(PushError::UploadUnknown)
+    /// The session of `id`, which for anybody but its owner is not there.
+    ///
+    /// This is looked at before the session is taken over, so that nobody else ends what its owner is sending.
+    async fn session(
+        &self,
+        permit: &Permit<Push>,
+        id: &UploadId,
+    ) -> Result<Arc<Session>, PushError> {
+        let repo = permit.repo();
+        let session = self.sessions.get(repo, id);
+        let session = session.ok_or(PushError::UploadUnknown)?;
+        if session.owner().is_none() {
+            let (folder, repo_name, upload_id) = (self.folder.clone(), repo.clone(), id.clone());
+            let sidecar = blocking(move || folder.upload_sidecar(&repo_name, &upload_id))
+                .await
+                .during("look up an upload")?;
+            let Some(sidecar) = sidecar else {
+                self.sessions.forget(id);
+                return Err(PushError::UploadUnknown);
+            };
+            session.set_owner(sidecar.owner);
+        }
+        let owner = session.owner().and_then(Option::as_deref);
+        if owner.is_none() || owner == permit.owner() {
+            Ok(session)
+        } else {
+            Err(PushError::UploadUnknown)
+        }
     }
 
     async fn create_upload(
         &self,
-        repo: &RepoName,
+        permit: &Permit<Push>,
         id: &UploadId,
         algorithm: Option<Algorithm>,
     ) -> Result<Upload, PushError> {
         let (folder, settings) = (self.folder.clone(), self.settings.clone());
-        let (repo, id) = (repo.clone(), id.clone());
+        let (repo, id) = (permit.repo().clone(), id.clone());
+        let owner = permit.owner().map(ToOwned::to_owned);
         blocking(move || {
             if !has_room(&folder, &settings, 0)? {
                 return Err(PushError::NoSpace);
             }
-            let sidecar = Sidecar {
-                owner: None,
-                algorithm,
-            };
+            let sidecar = Sidecar { owner, algorithm };
             folder
                 .begin_upload(&repo, &id, &sidecar, SystemTime::now())
                 .during("begin an upload")

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use boxyard_auth::{Action, Gate, Identity, List, Permit};
 use boxyard_oci::RepoName;
 use boxyard_registry::{Happening, Registry, Teller};
 use http::HeaderMap;
 use http::request::Parts;
 
+use crate::access::Access;
 use crate::body::Pace;
 use crate::config::Pages;
-use crate::error::ApiError;
 use crate::external::Outside;
 use crate::health::Health;
 use crate::links::Links;
@@ -21,7 +20,8 @@ use crate::notifications::{Notifier, Told};
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) registry: Arc<Registry>,
-    pub(crate) gate: Gate,
+    /// Who may do what.
+    pub(crate) access: Access,
     pub(crate) links: Links,
     /// How requests are seen from outside.
     pub(crate) outside: Outside,
@@ -48,16 +48,6 @@ pub(crate) struct Limits {
 }
 
 impl App {
-    /// The caller's right to do `A` in `repo`.
-    pub(crate) fn permit<A: Action>(&self, repo: &RepoName) -> Result<Permit<A>, ApiError> {
-        Ok(self.gate.permit(&Identity::Anonymous, repo)?)
-    }
-
-    /// The caller's right to read the names of all repositories.
-    pub(crate) fn list(&self) -> Result<List, ApiError> {
-        Ok(self.gate.list(&Identity::Anonymous)?)
-    }
-
     /// Who tells of what this request changes.
     pub(crate) fn teller(&self, request: &Parts) -> Arc<dyn Teller> {
         self.notifier.teller(|| Told::of(request))

@@ -13,6 +13,7 @@ mod path;
 mod problem;
 mod reading;
 mod reference;
+mod secret;
 mod sections;
 mod size;
 mod values;
@@ -25,6 +26,8 @@ pub use explain::{Explanation, Row, Setting, explain};
 pub use files::FileError;
 pub use problem::{ConfigError, Problem};
 pub use reference::reference;
+pub use secret::Secret;
+pub use sections::auth::{Auth, PasswordFile};
 pub use sections::debug::Debug;
 pub use sections::health::{Check, CheckSubject, HttpProbe};
 pub use sections::http::Http;
@@ -47,6 +50,8 @@ pub struct Config {
     pub log: log::Settings,
     /// Where things are kept.
     pub storage: Storage,
+    /// Who somebody is, and what they may do.
+    pub auth: Auth,
     /// How they are served.
     pub http: Http,
     /// What only administrators ask for.
@@ -105,6 +110,7 @@ impl Config {
         Self {
             log: sections::log::read(values),
             storage: sections::storage::read(values),
+            auth: sections::auth::read(values),
             http: sections::http::read(values),
             debug: sections::debug::read(values),
             health: sections::health::read(values),

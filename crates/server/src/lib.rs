@@ -3,6 +3,7 @@
 //! A request becomes a [`Route`](v2::route::Route), the gate makes the permit that it needs, and one handler calls the registry; no handler decides anything.
 //! Configuration and logs are here as well, because only a server has them.
 
+mod access;
 mod activity;
 mod admin;
 mod app;

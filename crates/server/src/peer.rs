@@ -26,7 +26,6 @@ pub(crate) enum Address {
     /// What a trusted proxy says of its client.
     Told(IpAddr),
     /// Somebody on this machine who may open our socket.
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no such socket yet"))]
     Unix,
 }
 

@@ -69,6 +69,17 @@ impl<'a> Query<'a> {
             })
     }
 
+    /// All values of a parameter in a form, in which a plus is a space.
+    pub(crate) fn form(self, name: &'static str) -> Result<Vec<String>, QueryError> {
+        let spaced = self.0.replace('+', " ");
+        Query(&spaced).values(name).collect()
+    }
+
+    /// What a body of a form says.
+    pub(crate) fn of_form(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// The first value of `name`; an empty one is as good as none.
     pub(crate) fn text(self, name: &'static str) -> Result<Option<String>, QueryError> {
         let value = self.values(name).next().transpose()?;

@@ -22,7 +22,6 @@ impl Seen {
     }
 
     /// Who sent the request, once that is known.
-    #[expect(dead_code, reason = "nobody logs in yet")]
     pub(crate) fn identify(&self, user: &str) {
         // Whoever was known first stays.
         let _ = self.user.set(user.to_owned());

@@ -5,11 +5,11 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use boxyard_auth::Gate;
 use boxyard_registry::{Internal, Options, Registry, StartError};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Access, LoginsError};
 use crate::activity::Idleness;
 use crate::admin::{AdminSocket, Attendant, SocketError};
 use crate::app::{App, Limits};
@@ -57,6 +57,9 @@ pub enum ServerError {
     /// TLS cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The password file cannot be used.
+    #[error(transparent)]
+    Logins(#[from] LoginsError),
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -97,6 +100,7 @@ impl Server {
         let opened = Arc::new(OnceLock::new());
         let debug = debug(config, logs, &metrics, &health, &opened).await?;
         let tls = tls(config)?;
+        let access = Access::open(config)?;
         let options = registry_options(config);
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
@@ -113,7 +117,7 @@ impl Server {
         let address = bound.address;
         let app = App {
             registry: Arc::clone(&registry),
-            gate: Gate::open(),
+            access,
             links: links(config),
             outside: outside(config),
             limits: Limits {
@@ -171,7 +175,12 @@ impl Server {
             tokio::spawn(tls.follow(stop.clone()));
         }
         let commands = self.attendant.attend(self.socket, stop.clone());
+        let logins = self.acceptor.app.access.logins.clone();
+        let following = logins.map(|logins| tokio::spawn(logins.follow(stop.clone())));
         tokio::join!(self.acceptor.run(stop), commands);
+        if let Some(following) = following {
+            following.abort();
+        }
         tracing::info!("stopping");
         delivering.stop(patience).await;
         self.registry.stop().await.map_err(ServerError::Stop)?;
@@ -185,6 +194,10 @@ impl Server {
     /// Says how much is open to whom.
     fn greet(&self) {
         let address = self.address;
+        let access = &self.acceptor.app.access;
+        if !access.gate.is_open() {
+            return access.tell(address, self.tls.is_some());
+        }
         let is_strict = self.tls.as_ref().is_some_and(|tls| tls.is_strict());
         let is_near = address.ip().is_loopback();
         if is_strict {

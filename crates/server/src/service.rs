@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::access::Asked;
 use crate::activity::Activity;
 use crate::app::App;
 use crate::body::RequestBody;
@@ -54,11 +55,18 @@ impl Service {
         let tracker = Tracker::begin(&self, &parts, external.client, id.clone(), seen);
         parts.extensions.insert(Origin {
             id: id.clone(),
-            external: Some(external),
+            external: Some(external.clone()),
+            seen: Arc::clone(&tracker.seen),
         });
         let app = Arc::clone(&self.app);
+        let (seen, peer) = (Arc::clone(&tracker.seen), self.peer.clone());
         let served = async move {
-            match v2::serve(&app, &parts, body).await {
+            let asked = Asked {
+                request: &parts,
+                external: &external,
+                peer: &peer,
+            };
+            match v2::serve(&app, asked, &seen, body).await {
                 Ok(response) => response,
                 Err(error) => error.into_response(&id),
             }

@@ -9,25 +9,34 @@ mod manifests;
 mod referrers;
 pub mod route;
 mod tags;
+mod token;
 mod uploads;
 mod watch;
 
+use boxyard_auth::Grant;
 use http::header::ALLOW;
+use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 
+use crate::access::{Asked, Caller};
 use crate::app::App;
 use crate::body::RequestBody;
 use crate::error::ApiError;
 use crate::host;
+use crate::query::Query;
 use crate::response::{Answer, ResponseBody};
-use route::Route;
+use crate::seen::Seen;
+pub(crate) use route::TOKEN_PATH;
+use route::{Access, Route};
 
-/// Serves one request.
+/// Serves one request, and tells the log who sent it.
 pub(crate) async fn serve(
     app: &App,
-    request: &http::request::Parts,
+    asked: Asked<'_>,
+    seen: &Seen,
     body: RequestBody,
 ) -> Result<Response<ResponseBody>, ApiError> {
+    let request = asked.request;
     if !host::is_clear(request) {
         return Err(ApiError::host());
     }
@@ -38,13 +47,46 @@ pub(crate) async fn serve(
     if request.method == Method::OPTIONS {
         return Ok(options(&route));
     }
-    if route.access(&request.method).is_none() {
+    let Some(access) = route.access(&request.method) else {
         return Err(ApiError::method(&route, &request.method));
+    };
+    if route == Route::Token {
+        return token::serve(app, asked, seen, body).await;
     }
     if app.limits.read_only && !matches!(request.method, Method::GET | Method::HEAD) {
         return Err(ApiError::read_only(&route));
     }
-    dispatch(app, &route, request, body).await
+    let caller = Caller::of(&app.access, asked, needs(&route, access, request)).await?;
+    if let Some(name) = caller.name() {
+        seen.identify(name);
+    }
+    dispatch(app, &route, &caller, request, body).await
+}
+
+/// What a token must grant, as distribution asks for it.
+fn needs(route: &Route, access: Access, request: &Parts) -> Vec<Grant> {
+    let grant = |kind: &str, name: &str, actions: &[&str]| Grant {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+    };
+    let actions: &[&str] = match access {
+        Access::Nothing | Access::Enter => return Vec::new(),
+        Access::List => return vec![grant("registry", "catalog", &["*"])],
+        Access::Pull => &["pull"],
+        Access::Push => &["pull", "push"],
+        Access::Delete => &["delete"],
+    };
+    let repo = route
+        .repo()
+        .map(|repo| grant("repository", repo.as_str(), actions));
+    let mut needs: Vec<Grant> = repo.into_iter().collect();
+    if matches!(route, Route::Uploads(_))
+        && let Ok(Some(from)) = Query::of(&request.uri).from()
+    {
+        needs.push(grant("repository", from.as_str(), &["pull"]));
+    }
+    needs
 }
 
 /// Browsers ask before they let a page of another origin go on; what it may do is in the configured headers.
@@ -56,44 +98,51 @@ fn options(route: &Route) -> Response<ResponseBody> {
 async fn dispatch(
     app: &App,
     route: &Route,
-    request: &http::request::Parts,
+    caller: &Caller<'_>,
+    request: &Parts,
     body: RequestBody,
 ) -> Result<Response<ResponseBody>, ApiError> {
     match (route, &request.method) {
         (Route::Root, method) => Ok(base::root(method)),
         (Route::Live, method) => Ok(watch::live(method)),
         (Route::Ready, method) => Ok(watch::ready(app, method)),
-        (Route::Base, method) => Ok(base::base(method)),
-        (Route::Catalog, _) => catalog::get(app, app.list()?, request).await,
-        (Route::Tags(repo), _) => tags::get(app, app.permit(repo)?, request).await,
+        (Route::Base, method) => {
+            caller.enter()?;
+            Ok(base::base(method))
+        }
+        (Route::Token, _) => unreachable!("tokens are issued before anybody is asked for one"),
+        (Route::Catalog, _) => catalog::get(app, caller.list()?, request).await,
+        (Route::Tags(repo), _) => tags::get(app, caller.permit(repo)?, request).await,
         (Route::Referrers(repo, subject), _) => {
-            referrers::get(app, &app.permit(repo)?, subject, request).await
+            referrers::get(app, &caller.permit(repo)?, subject, request).await
         }
         (Route::Manifest(repo, reference), &Method::PUT) => {
-            manifests::put(app, &app.permit(repo)?, reference, request, body).await
+            manifests::put(app, &caller.permit(repo)?, reference, request, body).await
         }
         (Route::Manifest(repo, reference), &Method::DELETE) => {
-            manifests::delete(app, &app.permit(repo)?, reference, request).await
+            manifests::delete(app, &caller.permit(repo)?, reference, request).await
         }
         (Route::Manifest(repo, reference), _) => {
-            manifests::get(app, &app.permit(repo)?, reference, request).await
+            manifests::get(app, &caller.permit(repo)?, reference, request).await
         }
         (Route::Blob(repo, digest), &Method::DELETE) => {
-            blobs::delete(app, &app.permit(repo)?, digest, request).await
+            blobs::delete(app, &caller.permit(repo)?, digest, request).await
         }
         (Route::Blob(repo, digest), _) => {
-            blobs::get(app, &app.permit(repo)?, digest, request).await
+            blobs::get(app, &caller.permit(repo)?, digest, request).await
         }
-        (Route::Uploads(repo), _) => uploads::post(app, &app.permit(repo)?, request, body).await,
+        (Route::Uploads(repo), _) => {
+            uploads::post(app, caller, &caller.permit(repo)?, request, body).await
+        }
         (Route::Upload(repo, id), &Method::PATCH) => {
-            uploads::patch(app, &app.permit(repo)?, id, request, body).await
+            uploads::patch(app, &caller.permit(repo)?, id, request, body).await
         }
         (Route::Upload(repo, id), &Method::PUT) => {
-            uploads::put(app, &app.permit(repo)?, id, request, body).await
+            uploads::put(app, &caller.permit(repo)?, id, request, body).await
         }
         (Route::Upload(repo, id), &Method::DELETE) => {
-            uploads::delete(app, &app.permit(repo)?, id).await
+            uploads::delete(app, &caller.permit(repo)?, id).await
         }
-        (Route::Upload(repo, id), _) => uploads::get(app, &app.permit(repo)?, id).await,
+        (Route::Upload(repo, id), _) => uploads::get(app, &caller.permit(repo)?, id).await,
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use boxyard_auth::Gate;
 use boxyard_registry::Registry;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -21,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::route;
 use super::socket::AdminSocket;
+use crate::access::{Access, Asked};
 use crate::app::{App, Limits};
 use crate::body::RequestBody;
 use crate::config::Config;
@@ -29,7 +29,9 @@ use crate::health::Health;
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::notifications::{Notifier, Origin};
+use crate::peer::{Address, Peer};
 use crate::response::ResponseBody;
+use crate::seen::Seen;
 use crate::server::registry_options;
 use crate::v2;
 
@@ -55,7 +57,7 @@ impl Attendant {
         let manifest_bytes = registry_options(config).settings.manifest_bytes;
         let app = App {
             registry: Arc::clone(registry),
-            gate: Gate::open(),
+            access: Access::of_everybody(),
             links: Links::new(None),
             outside: Outside::default(),
             limits: Limits {
@@ -142,6 +144,7 @@ impl Attendant {
         parts.extensions.insert(Origin {
             id: id.clone(),
             external: None,
+            seen: Arc::default(),
         });
         let served = if parts.uri.path().starts_with("/admin/") {
             tracing::info!(
@@ -150,7 +153,13 @@ impl Attendant {
             );
             route::serve(self, &parts, body).await
         } else {
-            v2::serve(&self.app, &parts, body).await
+            let peer = Peer::plain(Address::Unix);
+            let asked = Asked {
+                request: &parts,
+                external: &self.app.outside.of(&parts, &peer),
+                peer: &peer,
+            };
+            v2::serve(&self.app, asked, &Seen::default(), body).await
         };
         served.unwrap_or_else(|error| error.into_response(&id))
     }

@@ -30,7 +30,7 @@ pub(super) async fn remove(
 ) -> Result<Response<ResponseBody>, ApiError> {
     let Arguments { repository, tags } = arguments::read(body).await?;
     let app = &attendant.app;
-    let permit = app.gate.permit(&Identity::Anonymous, &repository)?;
+    let permit = app.access.gate.permit(&Identity::Anonymous, &repository)?;
     // Together, so that they share the cost of a commit.
     let teller = app.teller(request);
     let remove = |tag| app.registry.remove_tag(&permit, tag, &teller);

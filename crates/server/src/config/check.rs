@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn what_protects_is_refused() {
         let table = [
-            "auth: {htpasswd: {realm: r, path: /p}}",
-            "auth: token",
+            "auth: {silly: {realm: r, service: s}}",
+            "auth: {token: }",
             "http: {tls: {letsencrypt: {cachefile: /c}}}",
             "http: {net: unix}",
             "http: {prefix: /x/}",
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn what_is_switched_off_is_not_refused() {
         let table = [
-            "auth: none",
+            "auth: {none: }",
             "auth:",
             "http: {tls: {certificate: '', clientcas: []}, net: tcp, prefix: /}",
             "proxy: {remoteurl: '', username: x}",
@@ -233,14 +233,14 @@ mod tests {
     #[test]
     fn unknown_keys_name_their_line_and_the_nearest_known_one() {
         let (problems, _) = checked(
-            "storage:\n  filesystm: {}\nadress: x\naddr: ':5000'\nhttp:\n  relativeURLs: true\n  frobnicate: 1\n",
+            "storage:\n  filesystm: {}\nadresses: x\naddr: ':5000'\nhttp:\n  relativeURLs: true\n  frobnicate: 1\n",
         );
 
         assert_eq!(
             problems,
             [
                 "line 2: unknown key `storage.filesystm`: did you mean `storage.filesystem`?",
-                "line 3: unknown key `adress`",
+                "line 3: unknown key `adresses`",
                 "line 4: unknown key `addr`: did you mean `http.addr`?",
                 "line 6: unknown key `http.relativeURLs`: did you mean `http.relativeurls`?",
                 "line 7: unknown key `http.frobnicate`",

@@ -39,7 +39,7 @@ pub(super) const ALL: &[Section] = &[
         storage::KEYS,
     ),
     section(
-        "`auth`",
+        "`auth` and `access`",
         "Who somebody is, and what they may do.",
         auth::KEYS,
     ),

@@ -85,15 +85,89 @@ fn the_configuration_of_the_official_image_starts() {
 }
 
 #[test]
-fn the_configuration_of_debian_is_refused_for_its_auth_alone() {
-    let text = format!(
+fn the_configuration_of_debian_has_a_password_file() {
+    let config = parsed(&format!(
         "{OFFICIAL}auth:\n  htpasswd:\n    realm: basic-realm\n    path: /etc/docker/registry\n"
+    ));
+
+    let file = config.auth.passwords.unwrap();
+    assert_eq!(file.realm, "basic-realm");
+    assert_eq!(file.path, Path::new("/etc/docker/registry"));
+    assert!(config.auth.rules.is_none());
+}
+
+#[test]
+fn access_is_a_list_of_rules() {
+    let config = parsed(&with(
+        "auth: {htpasswd: {path: /p}}\n\
+         access:\n- {who: anyone, repositories: '**', actions: [pull]}\n\
+         - {who: [alice, 'certificate:ci'], repositories: ['team/**', app], actions: '*'}\n",
+    ));
+
+    let rules = config.auth.rules.unwrap();
+    assert_eq!(rules.len(), 2);
+    assert_eq!((rules[1].who.len(), rules[1].repositories.len()), (2, 2));
+}
+
+#[test]
+fn what_is_wrong_with_access_is_said_where_it_is() {
+    let list = problems(&with(
+        "auth: {htpasswd: {path: /p}}\naccess:\n- {who: 'group:a', repositories: '[', actions: [pul]}\n\
+         - {who: anyone, repositories: '**', action: pull}\n- x\n",
+    ));
+
+    for expected in [
+        "line 5: `access[0].who`: `group:a` names nobody",
+        "line 5: `access[0].repositories`: `[` is no pattern of repository names",
+        "line 5: `access[0].actions`: `pul` is no action: expected `pull`, `push`, `delete` or `*`",
+        "line 6: unknown key `access[1].action`: did you mean `access[1].actions`?",
+        "line 6: `access[1].actions`: is missing",
+    ] {
+        assert!(list.contains(expected), "{expected}: {list}");
+    }
+}
+
+#[test]
+fn rules_about_people_need_a_way_to_know_them() {
+    let rule = |who: &str| format!("access: [{{who: {who}, repositories: '**', actions: pull}}]");
+
+    let list = problems(&with(&rule("alice")));
+    assert!(list.contains("nobody can show who they are"), "{list}");
+    assert!(parsed(&with(&rule("anyone"))).auth.passwords.is_none());
+}
+
+#[test]
+fn an_authentication_that_is_not_known_is_refused_even_by_the_lenient() {
+    let lenient = Sources {
+        lenient: true,
+        ..Sources::default()
+    };
+
+    for auth in [
+        "auth: {ldap: {url: x}}",
+        "auth: {htpasswd: {realm: r}}",
+        "auth: ldap",
+        "auth: [x]",
+    ] {
+        assert!(read(&with(auth), &lenient).is_err(), "{auth}");
+    }
+    assert!(read(&with("auth: none"), &lenient).is_ok());
+}
+
+#[test]
+fn a_realm_that_would_break_a_header_and_certificates_without_authorities_are_refused() {
+    let list = problems(&with(
+        "auth: {htpasswd: {path: /p, realm: \"a\\\"b\"}, certificate: {name: email}}",
+    ));
+
+    assert!(
+        list.contains("expected plain letters without quotes"),
+        "{list}"
     );
-
-    let list = problems(&text);
-
-    assert_eq!(list.lines().count(), 1, "{list}");
-    assert!(list.contains("line 20: `auth` is refused"), "{list}");
+    assert!(
+        list.contains("expected `http.tls.clientcas` beside it"),
+        "{list}"
+    );
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Where a request comes from, as notifications say it.
 
+use std::sync::Arc;
+
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
 
 use super::envelope::{Actor, Request};
 use crate::external::External;
+use crate::seen::Seen;
 
 /// Where a request comes from; it travels with the request as one of its extensions.
 #[derive(Clone, Debug)]
@@ -13,6 +16,8 @@ pub(crate) struct Origin {
     pub(crate) id: String,
     /// How it came; nothing for one from within.
     pub(crate) external: Option<External>,
+    /// Who sent it, once that is known.
+    pub(crate) seen: Arc<Seen>,
 }
 
 /// What an event says of the request that it is about.
@@ -40,7 +45,9 @@ impl Told {
                 method: request.method.to_string(),
                 useragent: header(request, &USER_AGENT),
             },
-            actor: Actor::default(),
+            actor: Actor {
+                name: origin.and_then(|origin| origin.seen.user().map(ToOwned::to_owned)),
+            },
             base: external
                 .map(|external| external.base().to_owned())
                 .unwrap_or_default(),

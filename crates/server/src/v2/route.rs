@@ -23,6 +23,8 @@ pub enum Route {
     Ready,
     /// `/v2/`, end-1.
     Base,
+    /// `/v2/token`, where clients get a token of our own.
+    Token,
     /// `/v2/_catalog`.
     Catalog,
     /// `/v2/<name>/manifests/<reference>`, end-3, end-7 and end-9.
@@ -39,11 +41,57 @@ pub enum Route {
     Referrers(RepoName, Digest),
 }
 
+/// Where clients get a token of our own; a proxy that passes on what is below `/v2/` passes this on as well.
+pub(crate) const TOKEN_PATH: &str = "/v2/token";
+
+/// The kinds of routes, so that a table of rights can show that it has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the variants of `Route`")]
+pub enum Kind {
+    Root,
+    Live,
+    Ready,
+    Base,
+    Token,
+    Catalog,
+    Manifest,
+    Blob,
+    Uploads,
+    Upload,
+    Tags,
+    Referrers,
+}
+
+impl Kind {
+    /// The first kind, from which [`next`](Self::next) leads to all others.
+    pub const FIRST: Self = Self::Root;
+
+    /// The kind after this one.
+    pub fn next(self) -> Option<Self> {
+        match self {
+            Self::Root => Some(Self::Live),
+            Self::Live => Some(Self::Ready),
+            Self::Ready => Some(Self::Base),
+            Self::Base => Some(Self::Token),
+            Self::Token => Some(Self::Catalog),
+            Self::Catalog => Some(Self::Manifest),
+            Self::Manifest => Some(Self::Blob),
+            Self::Blob => Some(Self::Uploads),
+            Self::Uploads => Some(Self::Upload),
+            Self::Upload => Some(Self::Tags),
+            Self::Tags => Some(Self::Referrers),
+            Self::Referrers => None,
+        }
+    }
+}
+
 /// What a caller must hold before a request is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Nothing: the answer tells nobody anything.
     Nothing,
+    /// An identity, where anybody can show one.
+    Enter,
     /// The right to read the names of all repositories.
     List,
     /// The right to read the repository.
@@ -132,6 +180,7 @@ impl Route {
         let decoded = decode(rest)?;
         let segments: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
         match segments.as_slice() {
+            ["token"] => Ok(Self::Token),
             ["_catalog"] => Ok(Self::Catalog),
             [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] => {
                 Ok(Self::Uploads(repo(name)?))
@@ -149,7 +198,9 @@ impl Route {
     pub fn access(&self, method: &Method) -> Option<Access> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match self {
-            Self::Root | Self::Live | Self::Ready | Self::Base => reads.then_some(Access::Nothing),
+            Self::Root | Self::Live | Self::Ready => reads.then_some(Access::Nothing),
+            Self::Base => reads.then_some(Access::Enter),
+            Self::Token => (reads || *method == Method::POST).then_some(Access::Nothing),
             Self::Catalog => reads.then_some(Access::List),
             Self::Tags(_) | Self::Referrers(..) => reads.then_some(Access::Pull),
             Self::Manifest(..) => match *method {
@@ -172,6 +223,39 @@ impl Route {
     /// Whether it is answered while a health check fails, for those who watch.
     pub fn is_for_watchers(&self) -> bool {
         matches!(self, Self::Root | Self::Live | Self::Ready)
+    }
+
+    /// Which kind of route this is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Root => Kind::Root,
+            Self::Live => Kind::Live,
+            Self::Ready => Kind::Ready,
+            Self::Base => Kind::Base,
+            Self::Token => Kind::Token,
+            Self::Catalog => Kind::Catalog,
+            Self::Manifest(..) => Kind::Manifest,
+            Self::Blob(..) => Kind::Blob,
+            Self::Uploads(_) => Kind::Uploads,
+            Self::Upload(..) => Kind::Upload,
+            Self::Tags(_) => Kind::Tags,
+            Self::Referrers(..) => Kind::Referrers,
+        }
+    }
+
+    /// The repository that the route lies in.
+    pub(crate) fn repo(&self) -> Option<&RepoName> {
+        match self {
+            Self::Root | Self::Live | Self::Ready | Self::Base | Self::Token | Self::Catalog => {
+                None
+            }
+            Self::Manifest(repo, _)
+            | Self::Blob(repo, _)
+            | Self::Uploads(repo)
+            | Self::Upload(repo, _)
+            | Self::Tags(repo)
+            | Self::Referrers(repo, _) => Some(repo),
+        }
     }
 
     /// The value of the header `Allow`.

@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::headers::{CONTENT_DIGEST, UPLOAD_UUID};
+use crate::access::Caller;
 use crate::app::App;
 use crate::body::RequestBody;
 use crate::error::ApiError;
@@ -17,6 +18,7 @@ use crate::response::{Answer, ResponseBody};
 /// Mounts a blob, takes a whole one, or opens a session for it.
 pub(super) async fn post(
     app: &App,
+    caller: &Caller<'_>,
     permit: &Permit<Push>,
     request: &Parts,
     body: RequestBody,
@@ -25,7 +27,7 @@ pub(super) async fn post(
     let algorithm = query.algorithm()?;
     let digest = query.digest("digest")?;
     if let Some(mounted) = query.digest("mount")?
-        && mount(app, permit, &mounted, query.from()?, request).await?
+        && mount(app, caller, permit, &mounted, query.from()?, request).await?
     {
         return Ok(stored(app, permit.repo(), &mounted));
     }
@@ -49,12 +51,13 @@ fn comes_with(digest: &Digest, body: &RequestBody) -> bool {
 
 async fn mount(
     app: &App,
+    caller: &Caller<'_>,
     permit: &Permit<Push>,
     digest: &Digest,
     from: Option<RepoName>,
     request: &Parts,
 ) -> Result<bool, ApiError> {
-    let readable = |repo: &RepoName| app.permit(repo).ok();
+    let readable = |repo: &RepoName| caller.permit(repo).ok();
     let source = match from {
         None => MountSource::Anywhere(readable),
         Some(from) => match readable(&from) {

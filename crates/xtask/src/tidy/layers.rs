@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "boxyard_cli",
         &[
             "boxyard_oci",
+            "boxyard_auth",
             "boxyard_registry",
             "boxyard_server",
             "boxyard_client",

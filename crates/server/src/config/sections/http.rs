@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::key::{Form, Key, Known, is_one_of, refused, works};
 use crate::config::node::{Node, Value};
+use crate::config::secret::Secret;
 use crate::config::values::Values;
 
 pub(in crate::config) const KEYS: &[Key] = &[
@@ -30,7 +31,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     works(
         "http.secret",
         "",
-        "Accepted; uploads need no shared secret here.",
+        "Keeps tokens that the registry issues good over a restart; uploads need no secret here.",
     ).form(Form::Text).secret(),
     works(
         "http.relativeurls",
@@ -64,6 +65,8 @@ pub struct Http {
     pub address: String,
     /// The URL by which clients reach the registry.
     pub host: Option<String>,
+    /// What the registry signs its tokens by; without it, by something that ends with the process.
+    pub secret: Option<Secret>,
     /// Whether URLs are relative even so.
     pub relative: bool,
     /// Headers of every answer.
@@ -83,6 +86,7 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Http {
             .unwrap_or("127.0.0.1:5000")
             .to_owned(),
         host: read_host(values),
+        secret: values.text("http.secret").map(Secret::from),
         relative: values.boolean("http.relativeurls").unwrap_or(false),
         headers: read_headers(values),
         // Docker kills a container ten seconds after it was told to stop, and the tree wants its share of them.

@@ -26,6 +26,7 @@ fn every_endpoint_has_its_path() {
         ("/v2".to_owned(), Route::Base),
         ("/v2/".to_owned(), Route::Base),
         ("/v2/_catalog".to_owned(), Route::Catalog),
+        ("/v2/token".to_owned(), Route::Token),
         (
             "/v2/a/manifests/latest".to_owned(),
             Route::Manifest(name("a"), tag("latest")),
@@ -146,6 +147,7 @@ fn each_method_needs_its_right() {
         METHODS.map(|method| match route.access(&method) {
             None => '-',
             Some(Access::Nothing) => '0',
+            Some(Access::Enter) => 'e',
             Some(Access::List) => 'L',
             Some(Access::Pull) => 'r',
             Some(Access::Push) => 'w',
@@ -155,7 +157,8 @@ fn each_method_needs_its_right() {
     // In the order GET, HEAD, POST, PUT, PATCH, DELETE.
     let table = [
         ("/", "00----"),
-        ("/v2/", "00----"),
+        ("/v2/", "ee----"),
+        ("/v2/token", "000---"),
         ("/v2/_catalog", "LL----"),
         ("/v2/a/manifests/x", "rr-w-d"),
         (&format!("/v2/a/blobs/{SHA256}"), "rr---d"),
