@@ -5,6 +5,7 @@
 //! - [`Tool`] is a program that a test calls, with the options and the environment of every call.
 //! - [`Docker`], [`Containerd`] and [`Podman`] are engines, each with folders of its own.
 //! - [`Qemu`] has the kernel run programs for arm64.
+//! - [`Pebble`] is a machine with an ACME server and a registry.
 //! - [`Remote`] is a registry on another machine than its clients, as far as these can tell.
 //! - [`go_program`] builds a client from the sources beside this crate's.
 //! - [`Boxyard`] is the built binary as a command beside a server.
@@ -24,6 +25,7 @@ mod containerd;
 mod docker;
 mod go;
 mod layout;
+mod pebble;
 mod podman;
 mod qemu;
 mod receiver;
@@ -39,6 +41,7 @@ pub use containerd::Containerd;
 pub use docker::Docker;
 pub use go::go_program;
 pub use layout::Layout;
+pub use pebble::Pebble;
 pub use podman::Podman;
 pub use qemu::Qemu;
 pub use receiver::{Answer, Heard, Receiver};

@@ -31,6 +31,7 @@ pub use sections::auth::{Auth, PasswordFile};
 pub use sections::debug::Debug;
 pub use sections::health::{Check, CheckSubject, HttpProbe};
 pub use sections::http::Http;
+pub use sections::letsencrypt::LetsEncrypt;
 pub use sections::limits::Limits;
 pub use sections::listings::Pages;
 pub use sections::notifications::{Address, Endpoint, Notifications};

@@ -4,6 +4,7 @@
 //! Configuration and logs are here as well, because only a server has them.
 
 mod access;
+mod acme;
 mod activity;
 mod admin;
 mod app;

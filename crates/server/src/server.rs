@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use boxyard_registry::{Internal, Options, Registry, StartError};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, LoginsError};
+use crate::acme::{Acme, AcmeError};
 use crate::activity::Idleness;
 use crate::admin::{AdminSocket, Attendant, SocketError};
 use crate::app::{App, Limits};
@@ -46,6 +47,7 @@ pub struct Server {
     checks: Checks,
     /// It ends with the server.
     debug: Option<DebugListener>,
+    acme: Option<Acme>,
 }
 
 /// Why there is no server, or why it ended badly.
@@ -60,6 +62,9 @@ pub enum ServerError {
     /// The password file cannot be used.
     #[error(transparent)]
     Logins(#[from] LoginsError),
+    /// Certificates cannot be got.
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -94,12 +99,10 @@ impl Server {
     pub async fn start(config: &Config, logs: &Logs) -> Result<Self, ServerError> {
         say(config);
         let metrics = Arc::new(Metrics::new(config.debug.metrics.is_some()));
-        let mut health = Health::new();
-        let checks = Checks::add_to(&mut health, &config.health);
-        let health = Arc::new(health);
+        let (health, checks) = health(config);
         let opened = Arc::new(OnceLock::new());
         let debug = debug(config, logs, &metrics, &health, &opened).await?;
-        let tls = tls(config)?;
+        let (tls, acme) = encryption(config)?;
         let access = Access::open(config)?;
         let options = registry_options(config);
         let manifest_bytes = options.settings.manifest_bytes;
@@ -149,6 +152,7 @@ impl Server {
             health,
             checks,
             debug,
+            acme,
         })
     }
 
@@ -173,6 +177,9 @@ impl Server {
         let patience = self.acceptor.limits.drain;
         if let Some(tls) = self.tls {
             tokio::spawn(tls.follow(stop.clone()));
+        }
+        if let Some(acme) = self.acme {
+            tokio::spawn(acme.run(stop.clone()));
         }
         let commands = self.attendant.attend(self.socket, stop.clone());
         let logins = self.acceptor.app.access.logins.clone();
@@ -260,15 +267,34 @@ async fn open(options: Options) -> Result<Arc<Registry>, StartError> {
 }
 
 /// Reads the certificates, before anything is opened.
-fn tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
+/// What is asked whether all is well, and what looks.
+fn health(config: &Config) -> (Arc<Health>, Checks) {
+    let mut health = Health::new();
+    let checks = Checks::add_to(&mut health, &config.health);
+    (Arc::new(health), checks)
+}
+
+/// What encrypts connections, and what gets certificates for that while the server runs.
+fn encryption(config: &Config) -> Result<(Option<Arc<Tls>>, Option<Acme>), ServerError> {
     let Some(settings) = &config.tls else {
-        return Ok(None);
+        return Ok((None, None));
     };
-    let origin = match settings.source.clone() {
-        Source::Files { certificate, key } => Origin::Files { certificate, key },
+    let (origin, acme) = match &settings.source {
+        Source::Files { certificate, key } => {
+            let (certificate, key) = (certificate.clone(), key.clone());
+            (Origin::Files { certificate, key }, None)
+        }
+        Source::Acme(settings) => {
+            let acme = Acme::open(settings, SystemTime::now)?;
+            let origin = Origin::Live {
+                certificates: acme.certificates(),
+                challenges: acme.proofs(),
+            };
+            (origin, Some(acme))
+        }
     };
     let tls = Tls::load(settings, origin, config.http.http2)?;
-    Ok(Some(Arc::new(tls)))
+    Ok((Some(Arc::new(tls)), acme))
 }
 
 fn links(config: &Config) -> Links {

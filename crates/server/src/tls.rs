@@ -40,10 +40,6 @@ pub(crate) enum Origin {
     /// Two files, which are read again when they change.
     Files { certificate: PathBuf, key: PathBuf },
     /// Somebody who gets them while the server runs.
-    #[expect(
-        dead_code,
-        reason = "an authority that is asked for certificates is not there yet"
-    )]
     Live {
         certificates: Arc<dyn ResolvesServerCert>,
         /// What is shown to whoever offers `acme-tls/1`, and only to them.

@@ -187,7 +187,6 @@ mod tests {
         let table = [
             "auth: {silly: {realm: r, service: s}}",
             "auth: {token: }",
-            "http: {tls: {letsencrypt: {cachefile: /c}}}",
             "http: {net: unix}",
             "http: {prefix: /x/}",
             "proxy: {remoteurl: 'https://registry-1.docker.io'}",

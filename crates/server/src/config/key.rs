@@ -169,11 +169,6 @@ pub(super) fn always(_: &Node, _: &Node) -> bool {
     true
 }
 
-/// Anything but emptiness asks for the feature.
-pub(super) fn said(_: &Node, node: &Node) -> bool {
-    !node.is_empty()
-}
-
 /// Whether the node is one of these words, in whatever case; nothing at all is, too.
 pub(super) fn is_one_of(node: &Node, texts: &[&str]) -> bool {
     match &node.value {

@@ -5,6 +5,7 @@ pub(super) mod debug;
 pub(super) mod elsewhere;
 pub(super) mod health;
 pub(super) mod http;
+pub(super) mod letsencrypt;
 pub(super) mod limits;
 pub(super) mod listings;
 pub(super) mod log;
@@ -52,6 +53,11 @@ pub(super) const ALL: &[Section] = &[
         "`http.tls`",
         "Certificates, and what is asked of connections.",
         tls::KEYS,
+    ),
+    section(
+        "`http.tls.letsencrypt` and `boxyard.letsencrypt`",
+        "Certificates from an ACME server.",
+        letsencrypt::KEYS,
     ),
     section(
         "`http.debug`",

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use rustls::SupportedCipherSuite;
 
-use crate::config::key::{Form, Key, Known, part, refused, said, works};
+use crate::config::key::{Form, Key, works};
+use crate::config::sections::letsencrypt::{self, LetsEncrypt};
 use crate::config::values::Values;
 use crate::tls::ClientAuth;
 use crate::tls::suites;
@@ -51,17 +52,6 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "verify-client-cert-if-given",
         "require-and-verify-client-cert",
     ])),
-    refused(
-        "http.tls.letsencrypt",
-        "certificates by ACME are not there yet",
-        said,
-    ),
-    part("http.tls.letsencrypt.cachefile").form(Form::Text),
-    part("http.tls.letsencrypt.email").form(Form::Text),
-    part("http.tls.letsencrypt.hosts").form(Form::Texts),
-    part("http.tls.letsencrypt.directoryurl")
-        .form(Form::Text)
-        .known(Known::Three),
 ];
 
 /// How connections are encrypted.
@@ -87,6 +77,8 @@ pub enum Source {
         /// Its key.
         key: PathBuf,
     },
+    /// An ACME server, which is asked for them.
+    Acme(LetsEncrypt),
 }
 
 /// What is asked of clients.
@@ -120,6 +112,9 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Option<Tls> {
 }
 
 fn source(values: &mut Values<'_>) -> Option<Source> {
+    if letsencrypt::is_asked_for(values) {
+        return letsencrypt::read(values).map(Source::Acme);
+    }
     let certificate = values.text("http.tls.certificate");
     let key = values.text("http.tls.key");
     match (certificate, key) {
