@@ -3,9 +3,11 @@
 #[path = "metrics/scrape.rs"]
 mod scrape;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use boxyard_acceptance::checkout;
 use boxyard_testkit::http::Request;
 use boxyard_testkit::{Client, Image, Setup, TestServer, eventually};
 use scrape::Scrape;
@@ -247,4 +249,52 @@ fn a_bad_object_shows_in_the_metrics_by_its_kind() {
         let found = Scrape::of(server.debug_address()).required(SERIES);
         (found > before).then_some(())
     });
+}
+
+#[test]
+fn the_guide_names_every_metric_and_no_other() {
+    let server = Setup::new().debug().start();
+    use_everything(&server);
+    let guide = checkout().join("docs/guide/operations.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let is_metric = |name: &&str| {
+        ["registry_", "boxyard_", "process_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    };
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `"));
+    let named: BTreeSet<_> = rows
+        .filter_map(|row| Some(row.split_once('`')?.0))
+        .filter(is_metric)
+        .map(str::to_owned)
+        .collect();
+
+    let scraped = eventually("all to be counted", || {
+        let found = Scrape::of(server.debug_address()).names();
+        (found.len() >= named.len()).then_some(found)
+    });
+
+    let unnamed: Vec<_> = scraped.difference(&named).collect();
+    let missing: Vec<_> = named.difference(&scraped).collect();
+    assert!(
+        unnamed.is_empty() && missing.is_empty(),
+        "{unnamed:?} {missing:?}"
+    );
+}
+
+#[test]
+fn promtool_takes_the_alerts_of_the_guide() {
+    let rules = checkout().join("docs/guide/alerts.yml");
+
+    let checked = Command::new("promtool")
+        .args(["check", "rules"])
+        .arg(rules)
+        .output();
+
+    let checked = checked.unwrap();
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&checked.stderr)
+    );
 }
