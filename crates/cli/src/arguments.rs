@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::FalseyValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
+use crate::backup::{self, BackupArguments, RestoreArguments};
 use crate::certificate::{self, CertificateArguments};
 use crate::check;
 use crate::config::ConfigFile;
 use crate::htpasswd::{self, HtpasswdArguments};
+use crate::manual::{self, ManArguments};
+use crate::repo::RepoCommand;
+use crate::scrub::{self, ScrubArguments};
 use crate::tag::TagCommand;
 
 const ABOUT: &str = "A container registry: a drop-in for Docker's `registry` that loses nothing.";
@@ -122,7 +127,29 @@ pub(crate) enum Command {
     /// Make a line of the file with users and their passwords
     #[command(after_help = htpasswd::EXAMPLES, after_long_help = format!("{}\n\n{}", htpasswd::HELP, htpasswd::EXAMPLES))]
     Htpasswd(HtpasswdArguments),
-    /// Remove tags
+    /// Read everything again to find what is damaged
+    #[command(after_help = scrub::EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", scrub::HELP, scrub::EXAMPLES))]
+    Scrub(ScrubArguments),
+    /// Copy the registry into a folder, while it serves
+    #[command(after_help = backup::BACKUP_EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", backup::BACKUP_HELP, backup::BACKUP_EXAMPLES))]
+    Backup(BackupArguments),
+    /// Make a registry from a backup
+    #[command(after_help = backup::RESTORE_EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", backup::RESTORE_HELP, backup::RESTORE_EXAMPLES))]
+    Restore(RestoreArguments),
+    /// Print what a shell needs to complete commands
+    #[command(after_help = manual::COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Write the manual pages
+    #[command(after_help = manual::MAN_EXAMPLES)]
+    Man(ManArguments),
+    /// List and remove repositories
+    #[command(subcommand)]
+    Repo(RepoCommand),
+    /// List, copy and remove tags
     #[command(subcommand)]
     Tag(TagCommand),
     /// Explain the configuration

@@ -2,13 +2,11 @@
 
 use std::process::ExitCode;
 
-use boxyard_server::ConfigError;
-
 use crate::arguments::{Arguments, Command, ConfigCommand};
-use crate::{certificate, check, config, healthcheck, htpasswd, maintenance, serve, tag};
-
-/// What `sysexits.h` calls `EX_USAGE`: the caller has to change something before trying again.
-const USAGE: u8 = 64;
+use crate::{
+    backup, certificate, check, config, healthcheck, htpasswd, maintenance, manual, outcome, repo,
+    scrub, serve, tag,
+};
 
 /// Runs the command, and says on standard error why it failed.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
@@ -19,22 +17,16 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Findings(config) => maintenance::findings(config.file()),
         Command::Certificate(arguments) => certificate::run(&arguments),
         Command::Htpasswd(arguments) => htpasswd::run(&arguments),
+        Command::Scrub(arguments) => scrub::run(&arguments),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man(arguments) => manual::manual(&arguments),
+        Command::Repo(command) => repo::run(command),
         Command::Tag(command) => tag::run(command),
         Command::Config(ConfigCommand::Check(config)) => check::run(config.file()),
         Command::Config(ConfigCommand::Reference) => config::print_reference(),
         Command::Healthcheck { url, config } => healthcheck::run(url.as_deref(), config.file()),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            let is_config = error.downcast_ref::<ConfigError>().is_some()
-                || error.downcast_ref::<check::BadConfig>().is_some();
-            if is_config {
-                ExitCode::from(USAGE)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-    }
+    outcome::status(result)
 }

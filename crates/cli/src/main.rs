@@ -3,6 +3,7 @@
 
 mod administration;
 mod arguments;
+mod backup;
 mod certificate;
 mod check;
 mod commands;
@@ -12,11 +13,17 @@ mod healthcheck;
 mod htpasswd;
 mod listing;
 mod maintenance;
+mod manual;
 mod memory;
+mod outcome;
 mod output;
 mod pattern;
 mod progress;
+mod repo;
+mod scrub;
 mod serve;
+mod size;
+mod table;
 mod tag;
 mod welcome;
 

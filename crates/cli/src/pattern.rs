@@ -14,6 +14,11 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
+    /// What every name matches.
+    pub(crate) fn everything() -> Self {
+        "**".parse().expect("it is a pattern")
+    }
+
     /// The name, if it is one.
     pub(crate) fn name(&self) -> Option<&str> {
         self.glob.is_none().then_some(self.text.as_str())

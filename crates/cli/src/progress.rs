@@ -14,6 +14,7 @@ const TICK: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
     Repositories,
+    Bytes,
 }
 
 /// A bar for `total` of what `unit` says; nothing is drawn where nobody looks.
@@ -21,6 +22,9 @@ pub(crate) fn bar(total: u64, unit: Unit) -> anyhow::Result<ProgressBar> {
     let template = match unit {
         Unit::Repositories => {
             "{bar:40} {pos}/{len} repositories, {msg} [{elapsed} elapsed, {eta} left]"
+        }
+        Unit::Bytes => {
+            "{bar:40} {bytes}/{total_bytes} {bytes_per_sec}, {msg} [{elapsed} elapsed, {eta} left]"
         }
     };
     let style = ProgressStyle::with_template(template).context("make a progress bar")?;

@@ -1,10 +1,14 @@
 //! `boxyard tag`: removing tags.
 
+pub(crate) mod copy;
+mod list;
 mod remove;
 
 use clap::Subcommand;
 
 use crate::administration::{self, Place};
+use boxyard_oci::RepoName;
+use copy::Source;
 use remove::TagPattern;
 
 const REMOVE_EXAMPLES: &str = "\
@@ -17,9 +21,49 @@ Examples:
   boxyard tag rm 'team/app:nightly-*' --dry-run
   boxyard tag rm 'team/**:pr-*' --yes";
 
+const COPY_EXAMPLES: &str = "\
+Gives an image another name, in the same repository or in another one of this registry, with
+everything that it needs. No byte is transferred: blobs are mounted. The digest stays.
+
+Examples:
+  boxyard tag cp team/app:v1.2 team/app:stable
+  boxyard tag cp team/app:v1.2 customers/app:v1.2 --referrers";
+
+const LIST_EXAMPLES: &str = "\
+Example:
+  boxyard tag ls team/app";
+
 /// What is to be done about tags.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TagCommand {
+    /// List the tags of a repository with their sizes and times
+    #[command(name = "ls", after_help = LIST_EXAMPLES)]
+    List {
+        /// The repository
+        #[arg(value_name = "REPO")]
+        repo: RepoName,
+
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Give an image another name, also in another repository
+    #[command(name = "cp", after_help = COPY_EXAMPLES)]
+    Copy {
+        /// The image
+        #[arg(value_name = "REPO:TAG|REPO@DIGEST")]
+        from: Source,
+
+        /// Its new name
+        #[arg(value_name = "REPO:TAG")]
+        to: Source,
+
+        /// Copy signatures and whatever else refers to it too
+        #[arg(long)]
+        referrers: bool,
+
+        #[command(flatten)]
+        place: Place,
+    },
     /// Remove tags by their names or by patterns of names
     #[command(name = "rm", after_help = REMOVE_EXAMPLES)]
     Remove {
@@ -43,6 +87,19 @@ pub(crate) enum TagCommand {
 /// Does it.
 pub(crate) fn run(command: TagCommand) -> anyhow::Result<()> {
     match command {
+        TagCommand::List { repo, place } => {
+            administration::run(place.file(), async |administration| {
+                list::list(&administration.client, &repo).await
+            })
+        }
+        TagCommand::Copy {
+            from,
+            to,
+            referrers,
+            place,
+        } => administration::run(place.file(), async |administration| {
+            copy::copy(&administration.client, &from, &to, referrers).await
+        }),
         TagCommand::Remove {
             tags,
             dry_run,

@@ -26,6 +26,12 @@ pub enum OpenError {
         /// The newest schema that this program knows.
         known: u32,
     },
+    /// The file is a database, but none of a registry.
+    #[error("`{}` is not the database of a registry", path.display())]
+    NoRegistry {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// The filesystem cannot share memory between connections, or cannot lock.
     #[error(
         "the filesystem of `{}` cannot share memory or lock files; set `database.path` to a file on a local one",

@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod faults;
 mod findings;
+mod inventory;
 mod manifests;
 mod migrate;
 mod pending;
@@ -28,6 +29,7 @@ mod referrers;
 mod releases;
 mod repositories;
 mod runs;
+mod snapshot;
 mod statements;
 mod states;
 mod suspects;
@@ -53,11 +55,13 @@ pub use crate::{
     events::{Backlog, Event, PendingEvent, Receiver},
     faults::{CommitFaults, NoFaults},
     findings::{Finding, FindingKind, StoredFinding},
+    inventory::{PresentBlob, RepositorySummary, TagSummary},
     manifests::{Commit, CommitManifest, StoredManifest, TagLookup},
     projections::{Owner, TagTarget, Wanted, WantedState},
     reconcile::{LayerInTree, Reconcile, Reconciled},
     referrers::StoredReferrer,
     runs::{LastRun, Phase, Run},
+    snapshot::Snapshot,
     vitals::DatabaseVitals,
 };
 use crate::{

@@ -41,6 +41,16 @@ pub(crate) fn migrate(db: &mut Connection, path: &Path) -> Result<(), OpenError>
     transaction.commit().map_err(sql)
 }
 
+/// Refuses a file that no version of this program, or only a newer one, has written.
+pub(crate) fn refuse_unknown(db: &Connection, path: &Path) -> Result<(), OpenError> {
+    match schema(db).map_err(|source| OpenError::of(path, source))? {
+        0 => Err(OpenError::NoRegistry {
+            path: path.to_owned(),
+        }),
+        found => refuse_newer(found),
+    }
+}
+
 fn refuse_newer(found: u32) -> Result<(), OpenError> {
     let known = numbered().map(|(number, _)| number).max().unwrap_or(0);
     if found > known {

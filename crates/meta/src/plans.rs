@@ -8,8 +8,9 @@ use std::{
 use rusqlite::Connection;
 
 /// The statements that may look at every row: the queue, what waits and the receivers are
-/// bounded, and a new run starts over.
-const WHOLE: [&str; 5] = [
+/// bounded, a new run starts over, and a scrub says once how much there is.
+const WHOLE: [&str; 6] = [
+    "SELECT COALESCE(SUM(size), 0) FROM blobs WHERE state = 1",
     "SELECT COUNT(*) FROM projections",
     "SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM blob_bytes",
     "DELETE FROM projections WHERE repository_id > 0",

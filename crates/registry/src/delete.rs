@@ -126,7 +126,7 @@ impl Registry {
 }
 
 /// Tells of a manifest and then of each tag that goes with it.
-fn telling(
+pub(crate) fn telling(
     teller: &Arc<dyn Teller>,
     repo: &RepoName,
     digest: Digest,

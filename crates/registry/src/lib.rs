@@ -3,6 +3,7 @@
 //! It takes permits and parsed names, and returns domain types; it knows neither HTTP nor SQL.
 //! Only this crate sees both [`boxyard_blobs`] and [`boxyard_meta`], because what must never be lost rests on the order between them: bytes before the row that makes them reachable, and rows before bytes go.
 
+mod backup;
 mod blob;
 mod claims;
 mod compare;
@@ -25,8 +26,10 @@ mod reading;
 mod receive;
 mod referrers;
 mod release;
+mod remove;
 mod rows;
 mod rules;
+mod scrub;
 mod sessions;
 mod settings;
 mod space;
@@ -36,6 +39,7 @@ mod tree;
 mod uploads;
 mod vitals;
 
+pub use backup::{Backup, BackupError, BackupProgress, Hold, RestoreOptions, restore};
 pub use blob::{Blob, ReadError};
 pub use delete::DeleteError;
 pub use error::Internal;
@@ -49,14 +53,17 @@ pub use pull::PullError;
 pub use purge::{Purged, Purging};
 pub use push_error::{Body, BodyError, PushError};
 pub use referrers::Referrers;
+pub use remove::Removed;
 pub use rules::{BadExpression, Children, Platform, RuleError, Rules, Urls};
+pub use scrub::{ScrubEvent, ScrubOptions, ScrubReport};
 pub use settings::Settings;
 pub use start::{Options, StartError};
 pub use vitals::Vitals;
 
 pub use boxyard_blobs::UploadId;
 pub use boxyard_meta::{
-    Backlog, Event, Finding, FindingKind, PendingEvent, Receiver, StoredFinding, StoredManifest,
+    Backlog, Event, Finding, FindingKind, PendingEvent, Receiver, RepositorySummary, StoredFinding,
+    StoredManifest, TagSummary,
 };
 
 use std::sync::Arc;
@@ -80,6 +87,7 @@ pub struct Registry {
     turns: indexer::Turns,
     projector: projector::Handle,
     told: events::Told,
+    holds: backup::Holds,
     /// Changes go on when their client leaves; an orderly stop waits for them.
     changes: TaskTracker,
     stopping: tokio_util::sync::CancellationToken,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use boxyard_blobs::{Batch, Folder, Link, Tree};
 use boxyard_meta::{Owner, StoredManifest, TagTarget, Wanted, WantedState};
 use boxyard_oci::{Digest, Manifest, RepoName, Tag};
-use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Notify, watch};
 
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
@@ -35,6 +35,11 @@ impl Handle {
             backlog: watch::Sender::new(0),
             turn: AsyncMutex::default(),
         }
+    }
+
+    /// Waits for the round that goes on to end, and keeps the next one waiting.
+    pub(crate) async fn turn(&self) -> AsyncMutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Tells the worker that there is something to do.
@@ -90,8 +95,8 @@ impl Registry {
     /// First what the tree lacks or has too much, then the files that nobody needs any more.
     ///
     /// The second must not wait for the success of the first: where the disk is full, it makes the room that the first needs.
-    async fn round(&self) -> Result<usize, Internal> {
-        let _alone = self.projector.turn.lock().await;
+    pub(crate) async fn round(&self) -> Result<usize, Internal> {
+        let _alone = self.projector.turn().await;
         let wanted = self
             .meta
             .projections(ROUND)

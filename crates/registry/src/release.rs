@@ -17,9 +17,9 @@ impl Registry {
     /// Removes the files of some blobs that nobody needs; answers how many it is done with.
     ///
     /// `until` bounds what was deleted by the last link that the tree has followed, so that a link goes before what it leads to.
-    /// Nothing goes while the tree may hold links that the database does not know.
+    /// Nothing goes while the tree may hold links that the database does not know, nor while a backup copies.
     pub(crate) async fn release_round(&self, until: i64) -> Result<usize, Internal> {
-        if self.settings.read_only || !self.known.covers_all() {
+        if self.settings.read_only || !self.known.covers_all() || self.holds.any() {
             return Ok(0);
         }
         let queued = self

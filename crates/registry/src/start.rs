@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Registry;
+use crate::backup::Holds;
 use crate::claims::Claims;
 use crate::error::{During, Internal, blocking};
 use crate::events::Told;
@@ -26,6 +27,9 @@ const LOCK_WAIT: Duration = Duration::from_secs(30);
 /// The socket in our own folder, at which a server listens for commands.
 const ADMIN_SOCKET: &str = "admin.sock";
 
+/// The mark in our own folder of a restore that has not ended.
+pub(crate) const RESTORING: &str = "restoring";
+
 /// What a registry is started with.
 #[derive(Debug)]
 pub struct Options {
@@ -37,6 +41,8 @@ pub struct Options {
     pub settings: Settings,
     /// How long to wait for another process that has the folder.
     pub lock_wait: Duration,
+    /// Whether whoever opens it ends a restore.
+    pub(crate) resumes_restore: bool,
     /// What fails on purpose, in tests.
     pub faults: Arc<dyn Faults>,
     /// What fails on purpose around commits, in tests.
@@ -51,6 +57,7 @@ impl Options {
             database: None,
             settings: Settings::default(),
             lock_wait: LOCK_WAIT,
+            resumes_restore: false,
             faults: Arc::new(boxyard_blobs::NoFaults),
             commit_faults: Arc::new(boxyard_meta::NoFaults),
         }
@@ -77,6 +84,12 @@ pub enum StartError {
     /// Another process has the folder.
     #[error("take the registry's folder")]
     Locked(#[source] LockError),
+    /// A restore was cut short.
+    #[error("`{}` holds half of a restored registry: run `boxyard restore` again, which goes on, or remove the folder", .root.display())]
+    Restoring {
+        /// The folder.
+        root: PathBuf,
+    },
     /// The database cannot be used.
     #[error("open the registry's database")]
     Database(#[source] OpenError),
@@ -204,6 +217,10 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
     let database = options.database_path();
     let folder = Folder::open(&options.root, options.faults).map_err(StartError::Folder)?;
     let lock = folder.lock(options.lock_wait).map_err(StartError::Locked)?;
+    if !options.resumes_restore && folder.own().join(RESTORING).exists() {
+        let root = options.root;
+        return Err(StartError::Restoring { root });
+    }
     let meta = open_database(&database, &options.commit_faults)?;
     Ok(Registry {
         folder,
@@ -217,6 +234,7 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         turns: Turns::default(),
         projector: Handle::new(),
         told: Told::default(),
+        holds: Holds::default(),
         changes: TaskTracker::new(),
         stopping: CancellationToken::new(),
         background: TaskTracker::new(),

@@ -6,7 +6,9 @@
 mod arguments;
 mod events;
 mod folder;
+mod repositories;
 mod route;
+mod scrub;
 mod serve;
 mod socket;
 mod standalone;

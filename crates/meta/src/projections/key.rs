@@ -52,7 +52,7 @@ impl Key {
     }
 
     /// The key of `owner`; `None` if its repository is unknown.
-    pub(super) fn of(db: &Connection, owner: &Owner) -> rusqlite::Result<Option<Self>> {
+    pub(crate) fn of(db: &Connection, owner: &Owner) -> rusqlite::Result<Option<Self>> {
         let (repo, key): (_, fn(&Repository, &Owner) -> Self) = match owner {
             Owner::Blob(digest) => return Ok(Some(Self::blob(digest))),
             Owner::Layer(repo, _) | Owner::Revision(repo, _) | Owner::Tag(repo, _) => {

@@ -35,6 +35,11 @@ impl Events {
         let _ = self.0.try_send(line(&event));
     }
 
+    /// Says something that must not be left out.
+    pub(super) async fn item(&self, item: Value) {
+        self.say(&json!({"item": item})).await;
+    }
+
     async fn say(&self, event: &Value) {
         // Who has left does not hear it, and the work is ended beside.
         let _ = self.0.send(line(event)).await;

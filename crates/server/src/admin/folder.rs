@@ -38,3 +38,13 @@ pub(super) fn settle(attendant: &Attendant) -> Response<ResponseBody> {
         Ok(json!({"settled": settled}))
     })
 }
+
+/// Keeps the files of all blobs until the command leaves, so that it can copy them.
+pub(super) fn hold(attendant: &Attendant) -> Response<ResponseBody> {
+    let registry = Arc::clone(&attendant.app.registry);
+    events::answer(attendant.stop.clone(), |events| async move {
+        let _hold = registry.hold_files().await;
+        events.item(json!({"held": true})).await;
+        std::future::pending().await
+    })
+}

@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
 use super::serve::Attendant;
-use super::{folder, tags};
+use super::{folder, repositories, scrub, tags};
 use crate::body::RequestBody;
 use crate::error::ApiError;
 use crate::response::ResponseBody;
@@ -23,8 +23,13 @@ pub(super) async fn serve(
     }
     match command {
         "adopt" => Ok(folder::adopt(attendant)),
+        "hold" => Ok(folder::hold(attendant)),
+        "repositories/remove" => repositories::remove(attendant, request, body).await,
+        "repositories/summary" => repositories::summary(attendant, body).await,
+        "scrub" => scrub::scrub(attendant, body).await,
         "settle" => Ok(folder::settle(attendant)),
         "tags/remove" => tags::remove(attendant, request, body).await,
+        "tags/summary" => repositories::tags(attendant, body).await,
         _ => Err(unknown(command)),
     }
 }
