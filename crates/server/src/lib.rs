@@ -22,6 +22,7 @@ mod listen;
 pub mod log;
 mod metrics;
 mod notifications;
+mod page;
 mod peer;
 mod percent;
 mod query;

@@ -10,6 +10,7 @@ mod id;
 mod origin;
 mod pulls;
 mod send;
+mod tally;
 mod teller;
 
 use std::sync::Arc;
@@ -22,12 +23,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
+use crate::metrics::Metrics;
 use breaker::Breaker;
 use courier::Courier;
 use envelope::Source;
 pub(crate) use origin::{Origin, Told};
 use pulls::{Pulls, Scribe};
 use send::Sender;
+use tally::Tally;
 use teller::{Audience, Listener, Reporter};
 
 /// Tells of requests.
@@ -63,6 +66,7 @@ pub(crate) async fn open(
     settings: &config::Notifications,
     address: &str,
     registry: &Arc<Registry>,
+    metrics: &Metrics,
 ) -> Result<(Notifier, Delivery), NotificationsError> {
     let receivers = settings.endpoints.iter().map(|endpoint| Receiver {
         name: endpoint.name.clone(),
@@ -80,7 +84,8 @@ pub(crate) async fn open(
     let stop = CancellationToken::new();
     let (pulls, scribe) = pulls::channel(Arc::clone(registry), stop.clone());
     let notifier = Notifier::new(settings, address, pulls);
-    let couriers = couriers(settings, registry, &stop)?;
+    let tally = Tally::of(metrics);
+    let couriers = couriers(settings, registry, &tally, &stop)?;
     let delivery = Delivery {
         couriers,
         scribe,
@@ -93,6 +98,7 @@ pub(crate) async fn open(
 fn couriers(
     settings: &config::Notifications,
     registry: &Arc<Registry>,
+    tally: &Tally,
     stop: &CancellationToken,
 ) -> Result<Vec<Courier>, NotificationsError> {
     let courier = |endpoint: &config::Endpoint| {
@@ -102,6 +108,8 @@ fn couriers(
             sender: Sender::to(endpoint).map_err(NotificationsError::Client)?,
             breaker: Breaker::new(endpoint.threshold, endpoint.backoff),
             registry: Arc::clone(registry),
+            tally: tally.clone(),
+            known: None,
             stop: stop.clone(),
         })
     };

@@ -108,7 +108,7 @@ impl Server {
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
         opened.get_or_init(|| Arc::clone(&registry));
-        let doors = open_doors(&registry, config).await;
+        let doors = open_doors(&registry, config, &metrics).await;
         let (socket, bound, (notifier, delivery)) = match doors {
             Ok(doors) => doors,
             Err(error) => {
@@ -227,11 +227,13 @@ impl Server {
 async fn open_doors(
     registry: &Arc<Registry>,
     config: &Config,
+    metrics: &Metrics,
 ) -> Result<(AdminSocket, Bound, (Notifier, Delivery)), ServerError> {
     let socket = AdminSocket::bind(&registry.admin_socket())?;
     let address = &config.http.address;
     let bound = listen::bind(address).await?;
-    let notifications = notifications::open(&config.notifications, address, registry).await?;
+    let settings = &config.notifications;
+    let notifications = notifications::open(settings, address, registry, metrics).await?;
     Ok((socket, bound, notifications))
 }
 

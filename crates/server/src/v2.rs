@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::body::RequestBody;
 use crate::error::ApiError;
 use crate::host;
+use crate::page;
 use crate::query::Query;
 use crate::response::{Answer, ResponseBody};
 use crate::seen::Seen;
@@ -103,7 +104,7 @@ async fn dispatch(
     body: RequestBody,
 ) -> Result<Response<ResponseBody>, ApiError> {
     match (route, &request.method) {
-        (Route::Root, method) => Ok(base::root(method)),
+        (Route::Root, _) => page::get(app, caller, request).await,
         (Route::Live, method) => Ok(watch::live(method)),
         (Route::Ready, method) => Ok(watch::ready(app, method)),
         (Route::Base, method) => {

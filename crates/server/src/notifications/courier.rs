@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::breaker::{Breaker, Failure};
 use super::send::Sender;
+use super::tally::{Fate, Tally};
 use crate::error::chain;
 
 /// How many events are told before that is written down: so many may be told twice after a crash.
@@ -24,6 +25,9 @@ pub(super) struct Courier {
     pub(super) sender: Sender,
     pub(super) breaker: Breaker,
     pub(super) registry: Arc<Registry>,
+    pub(super) tally: Tally,
+    /// How many events waited when this was last looked at, less what was told since.
+    pub(super) known: Option<u64>,
     pub(super) stop: CancellationToken,
 }
 
@@ -48,7 +52,7 @@ impl Courier {
     /// Tells until nothing waits or it is time to stop.
     async fn empty(&mut self) -> Result<(), Internal> {
         while !self.stop.is_cancelled() {
-            self.say_dropped().await?;
+            self.look().await?;
             // What is read after the pause was not dropped during it.
             self.pause(self.breaker.wait(Instant::now())).await;
             let pending = self.registry.pending_events(&self.name, PAGE).await?;
@@ -57,6 +61,8 @@ impl Courier {
             }
             let told = self.tell(&pending).await;
             self.registry.end_events(&self.name, &told).await?;
+            let left = self.known.unwrap_or(0).saturating_sub(told.len() as u64);
+            self.known = Some(left);
         }
         Ok(())
     }
@@ -78,14 +84,19 @@ impl Courier {
         let answer = self.sender.send(&event.payload).await;
         match &answer {
             Ok(status) if status.is_success() || status.is_redirection() => {
+                self.tally.answer(&self.name, *status);
+                self.tally.count(&self.name, Fate::Successes, 1);
                 self.succeed(*status);
                 true
             }
             Ok(status) => {
+                self.tally.answer(&self.name, *status);
+                self.tally.count(&self.name, Fate::Failures, 1);
                 self.fail(&format!("it answers {status}"));
                 false
             }
             Err(error) => {
+                self.tally.count(&self.name, Fate::Errors, 1);
                 self.fail(&chain(error));
                 false
             }
@@ -126,9 +137,15 @@ impl Courier {
         }
     }
 
-    /// Says how many events went unsent because too many waited.
-    async fn say_dropped(&self) -> Result<(), Internal> {
+    /// Counts what waits, what has come since the last look, and what went unsent because too many waited.
+    async fn look(&mut self) -> Result<(), Internal> {
         let dropped = self.registry.take_dropped_events(&self.name).await?;
+        let waiting = self.registry.event_backlog(&self.name).await?.events;
+        let before = self.known.replace(waiting).unwrap_or(waiting);
+        let come = (waiting + dropped).saturating_sub(before);
+        self.tally.wait(&self.name, waiting);
+        self.tally.count(&self.name, Fate::Events, come);
+        self.tally.count(&self.name, Fate::Dropped, dropped);
         if dropped > 0 {
             tracing::warn!(
                 endpoint = self.name,
