@@ -89,7 +89,7 @@ pub fn target() -> PathBuf {
 }
 
 /// Finds the tools that `scripts/tools` installs beside Debian's.
-fn tools() -> PathBuf {
+pub fn tools() -> PathBuf {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     variable("BOXYARD_TOOLS")
         .or_else(|| Some(variable("HOME")?.join(".cache/boxyard/tools")))

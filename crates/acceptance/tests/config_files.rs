@@ -1,0 +1,174 @@
+//! Configurations as people and strangers write them, through the built binary.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use boxyard_testkit::{Client, Setup, binary};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Asks about a configuration.
+fn check(path: &Path, variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(["config", "check"]).arg(path);
+    command.envs(variables.iter().copied());
+    command.output().expect("run the program")
+}
+
+/// What is said about a file with this content, and the exit status.
+fn checked(content: &[u8]) -> (Option<i32>, String) {
+    let folder = TempDir::new().expect("make a folder");
+    let path = folder.path().join("config.yml");
+    fs::write(&path, content).expect("write a configuration");
+    let output = check(&path, &[]);
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+const START: &str = "version: 0.1\nstorage: {filesystem: {rootdirectory: /tmp/r}}\n";
+
+#[test]
+fn broken_and_hostile_files_get_a_clear_error_each() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..9 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb = format!("{bomb}a{level}: &a{level} [{aliases}]\n");
+    }
+    let table: [(Vec<u8>, &str); 9] = [
+        (Vec::new(), "`version`: is missing"),
+        (vec![b'#'; 10 << 20], "larger than 1024 KiB"),
+        (
+            b"version: 0.1\n\xff\xfe".to_vec(),
+            "line 2 holds other bytes",
+        ),
+        (b"version: 0.1\0".to_vec(), "line 1 holds other bytes"),
+        (b"version: 0.1\nversion: 0.1\n".to_vec(), "is there twice"),
+        (b"http:\n\taddr: x\n".to_vec(), "not YAML"),
+        ("[".repeat(10_000).into_bytes(), "problem"),
+        (bomb.into_bytes(), "larger than any sensible one"),
+        (b"\x7fELF\x02\x01\x01\0".to_vec(), "other bytes"),
+    ];
+
+    for (content, expected) in table {
+        let (status, said) = checked(&content);
+        assert_eq!(status, Some(64), "{expected}: {said}");
+        assert!(said.contains(expected), "{expected}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn marks_and_line_ends_of_other_systems_do_no_harm() {
+    let text = format!("\u{feff}{START}").replace('\n', "\r\n");
+
+    let (status, said) = checked(text.as_bytes());
+
+    assert_eq!(status, Some(0), "{said}");
+}
+
+#[test]
+fn hundreds_of_errors_are_said_at_once() {
+    let keys: Vec<_> = (0..500).map(|number| format!("wrong{number}: 1")).collect();
+    let keys = keys.join("\n");
+
+    let (status, said) = checked(format!("{START}{keys}").as_bytes());
+
+    assert_eq!(status, Some(64));
+    assert_eq!(said.matches("problem\tline").count(), 500);
+}
+
+#[test]
+fn folders_and_absent_files_are_named() {
+    let folder = TempDir::new().expect("make a folder");
+
+    let is_folder = check(folder.path(), &[]);
+    let absent = check(&folder.path().join("no.yml"), &[]);
+
+    for (output, expected) in [(is_folder, "it is a folder"), (absent, "No such file")] {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_forgiven_where_that_is_asked_for() {
+    let strict = Setup::new().config(&json!({"http": {"adr": "x"}})).refuse();
+    let lenient = Setup::new()
+        .config(&json!({"http": {"adr": "x"}}))
+        .env("BOXYARD_LENIENT", "true")
+        .start();
+
+    assert_eq!(strict.status.code(), Some(64));
+    assert!(
+        strict.log.contains("did you mean `http.addr`?"),
+        "{}",
+        strict.log
+    );
+    assert!(lenient.log().contains("unknown key `http.adr`"));
+}
+
+#[test]
+fn secrets_come_from_files_and_are_never_shown() {
+    let folder = TempDir::new().expect("make a folder");
+    let secret = folder.path().join("secret");
+    let config = folder.path().join("config.yml");
+    fs::write(&secret, "hunter2\n").expect("write a secret");
+    fs::write(&config, START).expect("write a configuration");
+    let path = secret.display().to_string();
+
+    let output = check(&config, &[("REGISTRY_HTTP_SECRET_FILE", &path)]);
+
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("http.secret\tworks\t(from "), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+/// Configurations that distribution takes.
+fn taken_by_distribution() -> Vec<Value> {
+    vec![
+        json!({}),
+        json!({"log": {"level": "Debug", "formatter": "json", "fields": {"a": 1}, "reportcaller": true}}),
+        json!({"loglevel": "warn"}),
+        json!({"storage": {"cache": {"blobdescriptor": "inmemory"}, "redirect": {"disable": true}}}),
+        json!({"storage": {"maintenance": {"uploadpurging": {
+            "enabled": true, "age": "168h", "interval": "24h", "dryrun": false}}}}),
+        json!({"storage": {"maintenance": {"readonly": {"enabled": true}}}}),
+        json!({"storage": {"delete": {"enabled": false}}}),
+        json!({"http": {"secret": "a", "relativeurls": true, "draintimeout": "1s", "http2": {"disabled": true}}}),
+        json!({"catalog": {"maxentries": -1}}),
+        json!({"validation": {"manifests": {"urls": {"allow": ["^https://"], "deny": ["x"]}}}}),
+        json!({"policy": {"repository": {"classes": ["image"]}}}),
+        json!({"reporting": {"bugsnag": {"releasestage": "x"}}, "compatibility": {"schema1": {"enabled": true}}}),
+    ]
+}
+
+#[test]
+fn what_both_distributions_take_is_taken_and_does_the_same() {
+    let programs = [
+        Some(boxyard_acceptance::tools().join("bin/registry-3.1.1")),
+        Some("/usr/bin/docker-registry".into()),
+        None,
+    ];
+    for config in taken_by_distribution() {
+        let answers = programs.clone().map(|program| {
+            let setup = Setup::new().config(&config);
+            let server = match program {
+                Some(program) => setup.program(program).start(),
+                None => setup.start(),
+            };
+            let client = Client::of(&server);
+            let read = client.get("/v2/").status();
+            let too_many = client.get("/v2/_catalog?n=1001").status();
+            let begun = client.begin_upload("app").status();
+            (read, too_many, begun)
+        });
+        assert_eq!(answers[2], answers[0], "as 3.1.1: {config}");
+        assert_eq!(answers[2], answers[1], "as 2.8.2: {config}");
+    }
+}
