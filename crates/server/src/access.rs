@@ -4,13 +4,14 @@ mod caller;
 mod challenge;
 mod credentials;
 mod logins;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use boxyard_auth::{
-    Gate, Grant, Holder, Identity, LIFETIME, NameSource, Ticket, TicketIdentity, Tickets,
+    Gate, Grant, Holder, Identity, LIFETIME, NameSource, Ticket, TicketIdentity, Tickets, scope,
 };
 use boxyard_oci::ErrorCode;
 use http::request::Parts;
@@ -24,6 +25,7 @@ pub(crate) use caller::Caller;
 pub(crate) use challenge::{Challenge, Flaw};
 pub(crate) use credentials::Credentials;
 pub(crate) use logins::{Logins, LoginsError};
+pub(crate) use tokens::{Tokens, TokensError};
 
 /// What a request says of its sender.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Access {
     pub(crate) gate: Gate,
     pub(crate) logins: Option<Arc<Logins>>,
+    pub(crate) tokens: Option<Arc<Tokens>>,
     certificate: Option<NameSource>,
     tickets: Tickets,
     pub(crate) challenge: Challenge,
@@ -56,11 +59,13 @@ pub(crate) struct Issued {
 
 impl Access {
     /// Opens what the configuration names; this waits for the disk.
-    pub(crate) fn open(config: &Config) -> Result<Self, LoginsError> {
+    pub(crate) fn open(config: &Config) -> Result<Self, AccessError> {
         let auth = &config.auth;
         let gate = gate(config);
         let logins = auth.passwords.as_ref().map(Logins::open).transpose()?;
+        let tokens = auth.tokens.as_ref().map(Tokens::open).transpose()?;
         let challenge = match &auth.passwords {
+            _ if let Some(tokens) = &auth.tokens => Challenge::tokens(tokens),
             // Clients of Docker cannot pull without a password where they are asked for one, but without a token they get one.
             Some(_) if gate.lets_anonymous() => Challenge::Tickets,
             Some(file) => Challenge::Basic {
@@ -72,6 +77,7 @@ impl Access {
         Ok(Self {
             gate,
             logins: logins.map(Arc::new),
+            tokens: tokens.map(Arc::new),
             certificate: auth.certificate,
             tickets: Tickets::new(secret.map(Secret::reveal)),
             challenge,
@@ -83,6 +89,7 @@ impl Access {
         Self {
             gate: Gate::open(),
             logins: None,
+            tokens: None,
             certificate: None,
             tickets: Tickets::new(None),
             challenge: Challenge::None,
@@ -103,11 +110,15 @@ impl Access {
 
     /// Whether anybody can show who they are.
     fn knows_somebody(&self) -> bool {
-        self.logins.is_some() || self.certificate.is_some()
+        self.issues() || self.tokens.is_some()
     }
 
     /// Who sends the request, or why what they say of themselves is not believed.
-    pub(crate) async fn identify(&self, asked: Asked<'_>) -> Result<Identity, ApiError> {
+    pub(crate) async fn identify(
+        &self,
+        asked: Asked<'_>,
+        needs: &[Grant],
+    ) -> Result<Identity, ApiError> {
         if !self.knows_somebody() {
             // Clients send the password that they have even where nobody asks for one.
             return Ok(Identity::Anonymous);
@@ -117,7 +128,7 @@ impl Access {
             Ok(Credentials::Basic { user, password }) => {
                 self.log_in(asked, user, password.reveal()).await
             }
-            Ok(Credentials::Bearer(token)) => self.bearer(asked, token.reveal()),
+            Ok(Credentials::Bearer(token)) => self.bearer(asked, token.reveal(), needs),
             Err(error) => Err(self.refuse(asked, &error, "", None)),
         }
     }
@@ -185,13 +196,25 @@ impl Access {
         }
     }
 
-    fn bearer(&self, asked: Asked<'_>, token: &str) -> Result<Identity, ApiError> {
+    fn bearer(&self, asked: Asked<'_>, token: &str, needs: &[Grant]) -> Result<Identity, ApiError> {
         let invalid = |error: &dyn std::fmt::Display| {
-            Err(self.refuse(asked, error, "", Some(Flaw::InvalidToken)))
+            let scope = scope::write(needs);
+            let answer = self.refuse(asked, error, &scope, Some(Flaw::InvalidToken));
+            Err(answer.with_detail(caller::detail(needs)))
         };
-        match self.tickets.read(token, SystemTime::now()) {
-            Ok(ticket) if self.still_holds(&ticket) => Ok(Identity::Ticket(ticket.identity)),
-            Ok(_) => invalid(&"the user has another password now, or is none any more"),
+        let now = SystemTime::now();
+        let error = match self.tickets.read(token, now) {
+            Ok(ticket) if self.still_holds(&ticket) => {
+                return Ok(Identity::Ticket(ticket.identity));
+            }
+            Ok(_) => return invalid(&"the user has another password now, or is none any more"),
+            Err(error) => error,
+        };
+        let Some(tokens) = &self.tokens else {
+            return invalid(&error);
+        };
+        match tokens.verify(token, now) {
+            Ok(identity) => Ok(Identity::Token(identity)),
             Err(error) => invalid(&error),
         }
     }
@@ -254,7 +277,7 @@ impl Access {
 
     /// Whether tokens of our own are issued at all.
     pub(crate) fn issues(&self) -> bool {
-        self.knows_somebody()
+        self.logins.is_some() || self.certificate.is_some()
     }
 
     /// An answer that says who somebody has to be, and how to show it.
@@ -269,9 +292,20 @@ impl Access {
     }
 }
 
+/// Why nobody can show who they are.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The password file cannot be used.
+    #[error(transparent)]
+    Logins(#[from] LoginsError),
+    /// The keys of tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+}
+
 fn gate(config: &Config) -> Gate {
     let auth = &config.auth;
-    let somebody = auth.passwords.is_some() || auth.certificate.is_some();
+    let somebody = auth.passwords.is_some() || auth.certificate.is_some() || auth.tokens.is_some();
     match &auth.rules {
         Some(rules) => Gate::of(rules.clone()),
         None if somebody => Gate::authenticated(),

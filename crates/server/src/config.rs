@@ -38,6 +38,7 @@ pub use sections::notifications::{Address, Endpoint, Notifications};
 pub use sections::rules::Rules;
 pub use sections::storage::Storage;
 pub use sections::tls::{Clients, Source, Tls};
+pub use sections::token::{Realm, TokenAuth};
 
 use crate::external::Proxies;
 use crate::log;

@@ -9,7 +9,7 @@ use boxyard_registry::{Internal, Options, Registry, StartError};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Access, LoginsError};
+use crate::access::{Access, AccessError};
 use crate::acme::{Acme, AcmeError};
 use crate::activity::Idleness;
 use crate::admin::{AdminSocket, Attendant, SocketError};
@@ -59,9 +59,9 @@ pub enum ServerError {
     /// TLS cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The password file cannot be used.
+    /// Nobody can show who they are.
     #[error(transparent)]
-    Logins(#[from] LoginsError),
+    Access(#[from] AccessError),
     /// Certificates cannot be got.
     #[error(transparent)]
     Acme(#[from] AcmeError),
@@ -184,8 +184,10 @@ impl Server {
         let commands = self.attendant.attend(self.socket, stop.clone());
         let logins = self.acceptor.app.access.logins.clone();
         let following = logins.map(|logins| tokio::spawn(logins.follow(stop.clone())));
+        let tokens = self.acceptor.app.access.tokens.clone();
+        let keys = tokens.map(|tokens| tokio::spawn(tokens.follow(stop.clone())));
         tokio::join!(self.acceptor.run(stop), commands);
-        if let Some(following) = following {
+        for following in following.into_iter().chain(keys) {
             following.abort();
         }
         tracing::info!("stopping");

@@ -2,10 +2,12 @@
 //!
 //! - [`SigningKey`] signs by whatever algorithm its type knows and shows itself as a JSON Web Key.
 //! - [`Authority`] makes certificates for keys.
+//! - [`TokenServer`] grants tokens over HTTP and remembers who asked for what.
 //! - [`token`] puts header, claims and signature together; nothing in them is checked or corrected.
 
 mod authority;
 mod key;
+mod server;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 
 pub use authority::{Authority, Years, pem};
 pub use key::{KeyKind, SigningKey};
+pub use server::{Asked, TokenServer};
 
 /// A token with this header and these claims, signed by `key` as the header's `alg` says.
 #[track_caller]

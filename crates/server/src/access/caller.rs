@@ -25,7 +25,7 @@ impl<'a> Caller<'a> {
         needs: Vec<Grant>,
     ) -> Result<Self, ApiError> {
         Ok(Self {
-            identity: access.identify(asked).await?,
+            identity: access.identify(asked, &needs).await?,
             access,
             asked,
             needs,
@@ -72,12 +72,17 @@ impl<'a> Caller<'a> {
                 self.access.refuse(self.asked, denied, &scope, flaw)
             }
         };
-        let needs = self.needs.iter().flat_map(|grant| {
-            let actions = grant.actions.iter();
-            actions.map(|action| {
-                json!({"Type": grant.kind, "Class": "", "Name": grant.name, "Action": action})
-            })
-        });
-        answer.with_detail(needs.collect())
+        answer.with_detail(detail(&self.needs))
     }
+}
+
+/// What a request needs, as distribution says it.
+pub(super) fn detail(needs: &[Grant]) -> serde_json::Value {
+    let needs = needs.iter().flat_map(|grant| {
+        let actions = grant.actions.iter();
+        actions.map(
+            |action| json!({"Type": grant.kind, "Class": "", "Name": grant.name, "Action": action}),
+        )
+    });
+    needs.collect()
 }

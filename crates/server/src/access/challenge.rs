@@ -9,6 +9,7 @@ use boxyard_oci::ErrorCode;
 use http::HeaderValue;
 use http::header::WWW_AUTHENTICATE;
 
+use crate::config::{Realm, TokenAuth};
 use crate::error::ApiError;
 use crate::external::External;
 use crate::v2::TOKEN_PATH;
@@ -22,6 +23,8 @@ pub(crate) enum Challenge {
     Basic { realm: String },
     /// By a token that this registry issues.
     Tickets,
+    /// By a token that another server issues.
+    Tokens { realm: Realm, service: String },
 }
 
 /// What is wrong with a token, RFC 6750 section 3.1.
@@ -32,6 +35,13 @@ pub(crate) enum Flaw {
 }
 
 impl Challenge {
+    pub(super) fn tokens(config: &TokenAuth) -> Self {
+        Self::Tokens {
+            realm: config.realm.clone(),
+            service: config.expected.service.clone(),
+        }
+    }
+
     /// An answer that says what is missing, and how to get it.
     pub(crate) fn refuse(
         &self,
@@ -57,16 +67,35 @@ impl Challenge {
         let text = match self {
             Self::None => return None,
             Self::Basic { realm } => format!("Basic realm=\"{realm}\""),
-            Self::Tickets => bearer(external.base(), scope, flaw),
+            Self::Tickets => {
+                // Without a host there is no URL, and clients take a path for one of the same host at best.
+                let base = external.base();
+                let service = base.split_once("://").map_or("registry", |(_, host)| host);
+                bearer(&format!("{base}{TOKEN_PATH}"), service, scope, flaw)
+            }
+            Self::Tokens { realm, service } => {
+                let realm = match realm {
+                    Realm::Url(url) => url.clone(),
+                    Realm::Path(path) => format!("{}{path}", origin(external.base())),
+                };
+                bearer(&realm, service, scope, flaw)
+            }
         };
         Some(HeaderValue::from_str(&text).expect("URLs, names and realms are visible text"))
     }
 }
 
-/// Without a host there is no URL, and clients take a path for one of the same host at best.
-fn bearer(base: &str, scope: &str, flaw: Option<Flaw>) -> String {
-    let service = base.split_once("://").map_or("registry", |(_, host)| host);
-    let mut text = format!("Bearer realm=\"{base}{TOKEN_PATH}\",service=\"{service}\"");
+/// Scheme and host of a URL.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |place| place + 3);
+    let end = url[host..]
+        .find('/')
+        .map_or(url.len(), |place| host + place);
+    &url[..end]
+}
+
+fn bearer(realm: &str, service: &str, scope: &str, flaw: Option<Flaw>) -> String {
+    let mut text = format!("Bearer realm=\"{realm}\",service=\"{service}\"");
     if !scope.is_empty() {
         text.extend([",scope=\"", scope, "\""]);
     }
@@ -85,12 +114,27 @@ mod tests {
     #[test]
     fn a_challenge_names_where_a_token_is_issued_and_what_for() {
         assert_eq!(
-            bearer("https://r.example:5000", "repository:a:pull", None),
+            bearer(
+                "https://r.example:5000/v2/token",
+                "r.example:5000",
+                "repository:a:pull",
+                None
+            ),
             "Bearer realm=\"https://r.example:5000/v2/token\",service=\"r.example:5000\",scope=\"repository:a:pull\""
         );
         assert_eq!(
-            bearer("http://r", "", Some(Flaw::InvalidToken)),
+            bearer("http://r/v2/token", "r", "", Some(Flaw::InvalidToken)),
             "Bearer realm=\"http://r/v2/token\",service=\"r\",error=\"invalid_token\""
         );
+    }
+
+    #[test]
+    fn a_path_of_our_own_is_asked_for_at_the_host_that_the_client_has() {
+        assert_eq!(
+            origin("https://r.example:5000/prefix"),
+            "https://r.example:5000"
+        );
+        assert_eq!(origin("http://r"), "http://r");
+        assert_eq!(origin(""), "");
     }
 }

@@ -14,6 +14,7 @@ pub(super) mod proxies;
 pub(super) mod rules;
 pub(super) mod storage;
 pub(super) mod tls;
+pub(super) mod token;
 
 use super::key::Key;
 
@@ -43,6 +44,11 @@ pub(super) const ALL: &[Section] = &[
         "`auth` and `access`",
         "Who somebody is, and what they may do.",
         auth::KEYS,
+    ),
+    section(
+        "`auth.token`",
+        "Tokens that another server issues.",
+        token::KEYS,
     ),
     section(
         "`http`",

@@ -171,6 +171,31 @@ fn a_realm_that_would_break_a_header_and_certificates_without_authorities_are_re
 }
 
 #[test]
+fn tokens_of_another_server_are_believed_by_what_the_configuration_says() {
+    let config = parsed(&with(
+        "auth: {token: {realm: 'https://a/token', service: s, issuer: i, jwks: /k, signingalgorithms: [ES512]}}",
+    ));
+
+    let tokens = config.auth.tokens.unwrap();
+
+    assert_eq!(tokens.realm, Realm::Url("https://a/token".to_owned()));
+    assert_eq!(tokens.files.set.as_deref(), Some(Path::new("/k")));
+    assert_eq!(tokens.expected.algorithms.len(), 1);
+
+    let list = problems(&with(
+        "auth: {token: {realm: 'a\"b', issuer: i, signingalgorithms: [ES512, none]}}",
+    ));
+    for expected in [
+        "`auth.token.realm`: expected plain letters",
+        "`auth.token.service`: is missing",
+        "`auth.token`: no key may sign tokens",
+        "`none` is none: expected some of EdDSA, HS256",
+    ] {
+        assert!(list.contains(expected), "{expected}: {list}");
+    }
+}
+
+#[test]
 fn no_configuration_is_a_working_one() {
     let config = Config::load(&Sources::default()).unwrap();
 

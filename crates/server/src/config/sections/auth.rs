@@ -10,6 +10,8 @@ use crate::config::key::{Form, Key, Known, always, refused, works};
 use crate::config::node::{Node, Value};
 use crate::config::values::Values;
 
+use super::token::{self, TokenAuth};
+
 const ACCESS: &str = "access";
 
 pub(in crate::config) const KEYS: &[Key] = &[
@@ -39,7 +41,6 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "it lets everybody in who sends any header, and is for distribution's own development",
         always,
     ),
-    refused("auth.token", "tokens of other servers are not there yet", always),
     works(
         ACCESS,
         "with `auth`, who has logged in may do everything; without it, everybody",
@@ -79,6 +80,8 @@ pub struct Auth {
     pub passwords: Option<PasswordFile>,
     /// Which name of a client certificate counts, if any does.
     pub certificate: Option<NameSource>,
+    /// Tokens that another server issues.
+    pub tokens: Option<TokenAuth>,
     /// What who may do; without rules everybody who is known may do everything.
     pub rules: Option<Vec<Rule>>,
 }
@@ -109,6 +112,7 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Auth {
         values.wrong("auth.certificate", message);
     }
     let passwords = read_passwords(values);
+    let tokens = token::read(values);
     let rules = read_rules(values);
     if names_no_authenticator(values.node("auth")) {
         // What is not understood must not leave the registry open.
@@ -116,8 +120,7 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Auth {
             "nobody could log in by it: expected `htpasswd`, `token`, `certificate` or `none`";
         values.wrong("auth", message);
     }
-    let knows_somebody =
-        passwords.is_some() || certificate.is_some() || values.node("auth.token").is_some();
+    let knows_somebody = passwords.is_some() || certificate.is_some() || tokens.is_some();
     if let Some(rules) = &rules
         && !knows_somebody
         && rules.iter().any(names_somebody)
@@ -128,6 +131,7 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Auth {
     Auth {
         passwords,
         certificate,
+        tokens,
         rules,
     }
 }
