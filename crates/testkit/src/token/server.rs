@@ -87,7 +87,8 @@ impl TokenServer {
 
     /// Where tokens are granted.
     pub fn realm(&self) -> String {
-        format!("http://{}/token", self.address)
+        // Some clients refuse a private address where a name would do.
+        format!("http://localhost:{}/token", self.address.port())
     }
 
     /// The part of a registry's configuration that believes its tokens, but for the keys.
@@ -103,7 +104,7 @@ impl TokenServer {
     /// A token with these claims over the usual ones, made without asking.
     #[track_caller]
     pub fn token(&self, claims: &Value) -> String {
-        let mut all = self.state.claims(Some(Self::USER), Vec::new());
+        let mut all = self.state.claims(Some(Self::USER), &[]);
         for (name, value) in claims.as_object().into_iter().flatten() {
             all[name] = value.clone();
         }
@@ -195,7 +196,7 @@ impl State {
             let actions: Vec<_> = actions.split(',').filter(allowed).collect();
             Some(access(kind, name, &actions))
         });
-        let claims = self.claims(user, granted.collect());
+        let claims = self.claims(user, &granted.collect::<Vec<_>>());
         let text = token(&self.header, &claims, &self.key);
         let wants_refresh = fields
             .iter()
@@ -207,7 +208,7 @@ impl State {
         answer
     }
 
-    fn claims(&self, user: Option<&str>, access: Vec<Value>) -> Value {
+    fn claims(&self, user: Option<&str>, access: &[Value]) -> Value {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = since.expect("it is after 1970").as_secs();
         let now = i64::try_from(now).expect("it is long before the end of time");
