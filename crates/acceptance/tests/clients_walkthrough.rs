@@ -161,23 +161,29 @@ fn run_builds_and_serves_and_prints_the_lines_that_push_a_first_image() {
 }
 
 #[test]
-fn serve_takes_the_configuration_of_debians_registry_once_it_protects_nothing() {
+fn serve_takes_the_configuration_of_debians_registry_and_makes_its_first_user() {
     let mut docker = Docker::debian(Network::Private);
     let boxyard = docker.sandbox().tool(&binary().display().to_string());
     let debians = "/etc/docker/registry/config.yml";
-
-    let said = boxyard.fail(format!("serve {debians}"));
-    assert!(said.contains("auth"), "{said}");
-
-    let config = fs::read_to_string(debians).unwrap();
-    let config = without_section(&config, "auth");
-    fs::write(docker.sandbox().home().join("config.yml"), config).unwrap();
     let probe = boxyard.clone();
-    let ready = || probe.succeeds("healthcheck config.yml");
+    let ready = || probe.succeeds(format!("healthcheck {debians}"));
+
     docker
         .sandbox_mut()
-        .start("boxyard", &boxyard, "serve config.yml", ready);
-    push_first_image(&docker);
+        .start("boxyard", &boxyard, &format!("serve {debians}"), ready);
+
+    // Its password file is a folder, in which there is none yet.
+    let log = docker.sandbox().log("boxyard");
+    assert!(log.contains("names a folder"), "{log}");
+    let told = log.split("password=").nth(1).expect("a password is told");
+    let password = told.split_whitespace().next().unwrap();
+    docker.load(&Image::hello("amd64"), "hello-world:latest");
+    docker.run(format!("tag hello-world {NAME}"));
+    docker.client().fail(format!("image push {NAME}"));
+    docker.run(format!(
+        "login --username docker --password {password} 127.0.0.1:5000"
+    ));
+    docker.run(format!("image push {NAME}"));
     let list = docker
         .sandbox()
         .tool("ls /var/lib/docker-registry/docker/registry/v2/repositories");
@@ -239,16 +245,4 @@ fn commands_in(log: &Path) -> Vec<String> {
         .filter_map(|line| line.strip_prefix("docker "))
         .map(str::to_owned)
         .collect()
-}
-
-/// Drops a section of a configuration: its line and the indented ones below.
-fn without_section(config: &str, name: &str) -> String {
-    let mut inside = false;
-    let lines = config.lines().filter(|line| {
-        if !line.starts_with(' ') {
-            inside = line.starts_with(name);
-        }
-        !inside
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
