@@ -73,6 +73,12 @@ impl<'a> Boxyard<'a> {
 }
 
 impl Ran {
+    /// It must have failed.
+    #[track_caller]
+    pub fn fails(&self) {
+        assert_ne!(self.status, 0, "{self:?}");
+    }
+
     /// What a command has said that has ended.
     pub fn of(output: &Output) -> Self {
         Self {

@@ -34,7 +34,7 @@ pub(crate) fn run(file: ConfigFile<'_>) -> anyhow::Result<()> {
 async fn serve(config: &Config, logs: &Logs, is_new: bool) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let server = Server::start(config, logs).await?;
-    welcome::greet(config, server.address(), is_new);
+    welcome::greet(config, &server.place(), is_new);
     server.run(stop).await?;
     Ok(())
 }

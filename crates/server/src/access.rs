@@ -6,7 +6,6 @@ mod credentials;
 mod logins;
 mod tokens;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,6 +18,7 @@ use http::request::Parts;
 use crate::config::{Config, Secret};
 use crate::error::ApiError;
 use crate::external::External;
+use crate::listen::Place;
 use crate::peer::Peer;
 
 pub(crate) use caller::Caller;
@@ -97,14 +97,14 @@ impl Access {
     }
 
     /// Says at the start how much is open to whom.
-    pub(crate) fn tell(&self, address: SocketAddr, is_secure: bool) {
-        if !is_secure && self.logins.is_some() && !address.ip().is_loopback() {
-            tracing::warn!(%address, "passwords cross the network in clear: there is no TLS, unless a proxy in front of the registry has it");
+    pub(crate) fn tell(&self, place: &Place, is_secure: bool) {
+        if !is_secure && self.logins.is_some() && !place.is_near() {
+            tracing::warn!(%place, "passwords cross the network in clear: there is no TLS, unless a proxy in front of the registry has it");
         }
         if self.gate.lets_anonymous() {
-            tracing::info!(%address, "serving; the access rules say what everybody may do, and who may do more");
+            tracing::info!(%place, "serving; the access rules say what everybody may do, and who may do more");
         } else {
-            tracing::info!(%address, "serving; nobody may do anything without saying who they are");
+            tracing::info!(%place, "serving; nobody may do anything without saying who they are");
         }
     }
 

@@ -30,7 +30,7 @@ pub use secret::Secret;
 pub use sections::auth::{Auth, PasswordFile};
 pub use sections::debug::Debug;
 pub use sections::health::{Check, CheckSubject, HttpProbe};
-pub use sections::http::Http;
+pub use sections::http::{Http, Network};
 pub use sections::letsencrypt::LetsEncrypt;
 pub use sections::limits::Limits;
 pub use sections::listings::Pages;

@@ -60,7 +60,7 @@ impl DebugListener {
         if !bound.ip().is_loopback() {
             tracing::warn!(address = %bound, "everybody who reaches the debug listener sees the metrics and may change the level of the log");
         }
-        tracing::info!(address = %listen::reachable(bound), "the debug listener answers");
+        tracing::info!(address = %listen::Place::Tcp(bound).reachable(), "the debug listener answers");
         let stop = CancellationToken::new();
         tokio::spawn(accept(listener, Arc::new(debugger), stop.clone()));
         Ok(Self {

@@ -48,6 +48,17 @@ impl Proxies {
 }
 
 impl Outside {
+    /// What is left of a path without the prefix that all paths have.
+    ///
+    /// The root of the host is ours as well, because load balancers look there.
+    pub(crate) fn within<'a>(&self, path: &'a str) -> Option<&'a str> {
+        if path == "/" {
+            return Some(path);
+        }
+        let rest = path.strip_prefix(&self.prefix)?;
+        rest.starts_with('/').then_some(rest)
+    }
+
     /// Looks at one request.
     pub(crate) fn of(&self, request: &Parts, peer: &Peer) -> External {
         let told = if self.proxies.trusts(peer.address) {
@@ -197,6 +208,26 @@ mod tests {
         let external = behind("10.0.0.0/8").of(&request, &peer("10.1.2.3:7"));
 
         assert_eq!(external.base(), "http://inner");
+    }
+
+    #[test]
+    fn paths_are_those_below_the_prefix() {
+        let within = |path| {
+            let prefix = "/registry".to_owned();
+            let outside = Outside {
+                prefix,
+                ..Outside::default()
+            };
+            outside.within(path).map(str::to_owned)
+        };
+
+        assert_eq!(within("/registry/v2/").as_deref(), Some("/v2/"));
+        assert_eq!(within("/registry/").as_deref(), Some("/"));
+        assert_eq!(within("/").as_deref(), Some("/"));
+        for other in ["/v2/", "/registryx/v2/", "/registry", "*"] {
+            assert_eq!(within(other), None, "{other}");
+        }
+        assert_eq!(Outside::default().within("/v2/"), Some("/v2/"));
     }
 
     #[test]

@@ -11,15 +11,15 @@ use crate::percent;
 /// They are relative unless an address was configured: what a client reached the registry by is what it can reach, and a proxy in between is not always honest about it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
-    /// What comes before the path: nothing, or a scheme and a host without a slash at the end.
+    /// What comes before the path: nothing, a prefix, or a whole URL, without a slash at the end.
     base: String,
 }
 
 impl Links {
-    /// Absolute URLs below `base`, or relative ones.
-    pub(crate) fn new(base: Option<&str>) -> Self {
+    /// Absolute URLs below `base`, which is complete, or relative ones below `prefix`.
+    pub(crate) fn new(base: Option<&str>, prefix: &str) -> Self {
         Self {
-            base: base.unwrap_or_default().trim_end_matches('/').to_owned(),
+            base: base.unwrap_or(prefix).trim_end_matches('/').to_owned(),
         }
     }
 
@@ -59,8 +59,9 @@ mod tests {
         let repo = "a/b".parse().unwrap();
         let digest = boxyard_oci::Algorithm::Sha256.digest(b"");
 
-        let relative = Links::new(None).blob(&repo, &digest);
-        let absolute = Links::new(Some("https://registry.example:8443/")).blob(&repo, &digest);
+        let relative = Links::new(None, "").blob(&repo, &digest);
+        let absolute =
+            Links::new(Some("https://registry.example:8443/"), "/unseen").blob(&repo, &digest);
 
         assert_eq!(relative, format!("/v2/a/b/blobs/{digest}"));
         assert_eq!(
@@ -70,8 +71,18 @@ mod tests {
     }
 
     #[test]
+    fn relative_locations_have_the_prefix() {
+        let repo = "a/b".parse().unwrap();
+        let digest = boxyard_oci::Algorithm::Sha256.digest(b"");
+
+        let location = Links::new(None, "/registry").blob(&repo, &digest);
+
+        assert_eq!(location, format!("/registry/v2/a/b/blobs/{digest}"));
+    }
+
+    #[test]
     fn the_next_page_is_an_encoded_link() {
-        let link = Links::new(None).next("/v2/_catalog", &[("last", "a b"), ("n", "2")]);
+        let link = Links::new(None, "").next("/v2/_catalog", &[("last", "a b"), ("n", "2")]);
 
         assert_eq!(link, "</v2/_catalog?last=a%20b&n=2>; rel=\"next\"");
     }

@@ -2,6 +2,7 @@
 
 mod bind;
 mod connection;
+mod path;
 pub(crate) mod socket;
 
 use std::io;
@@ -18,9 +19,10 @@ use crate::app::App;
 use crate::log::access::AccessLog;
 use crate::peer::Address;
 use crate::tls::Tls;
-pub use bind::BindError;
-pub(crate) use bind::{Bound, bind, reachable};
+pub use bind::{BindError, Place};
+pub(crate) use bind::{Bound, bind};
 use connection::Common;
+pub use path::PathError;
 use socket::Socket;
 
 /// How long to wait before accepting again, when the process has run out of something.

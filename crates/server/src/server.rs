@@ -1,6 +1,5 @@
 //! The life of a server: open, listen, serve, stop.
 
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -20,10 +19,11 @@ use crate::external::Outside;
 use crate::health::checks::Checks;
 use crate::health::{Health, Phase};
 use crate::links::Links;
-use crate::listen::{self, Acceptor, BindError, Bound, ConnectionLimits};
+use crate::listen::{self, Acceptor, BindError, Bound, ConnectionLimits, Place};
 use crate::log::Logs;
 use crate::metrics::Metrics;
 use crate::notifications::{self, Delivery, NotificationsError, Notifier};
+use crate::sd_notify;
 use crate::tls::{Origin, Tls, TlsError};
 
 /// How long a new connection may take to send its first request.
@@ -39,7 +39,7 @@ pub struct Server {
     registry: Arc<Registry>,
     acceptor: Acceptor,
     delivery: Delivery,
-    address: SocketAddr,
+    place: Place,
     tls: Option<Arc<Tls>>,
     socket: AdminSocket,
     attendant: Attendant,
@@ -117,7 +117,7 @@ impl Server {
             }
         };
         let attendant = Attendant::new(&registry, &notifier, config);
-        let address = bound.address;
+        let place = bound.place.clone();
         let app = App {
             registry: Arc::clone(&registry),
             access,
@@ -145,7 +145,7 @@ impl Server {
             registry,
             acceptor,
             delivery,
-            address,
+            place,
             tls,
             socket,
             attendant,
@@ -157,8 +157,8 @@ impl Server {
     }
 
     /// Where a client on this machine reaches it.
-    pub fn address(&self) -> SocketAddr {
-        listen::reachable(self.address)
+    pub fn place(&self) -> Place {
+        self.place.reachable()
     }
 
     /// Serves until `stop`, then lets running requests end and the folder catch up.
@@ -172,7 +172,9 @@ impl Server {
         tokio::spawn(async move {
             draining.cancelled().await;
             health.enter(Phase::Draining);
+            sd_notify::stopping();
         });
+        sd_notify::ready();
         let delivering = self.delivery.begin();
         let patience = self.acceptor.limits.drain;
         if let Some(tls) = self.tls {
@@ -202,25 +204,25 @@ impl Server {
 impl Server {
     /// Says how much is open to whom.
     fn greet(&self) {
-        let address = self.address;
+        let place = &self.place;
         let access = &self.acceptor.app.access;
         if !access.gate.is_open() {
-            return access.tell(address, self.tls.is_some());
+            return access.tell(place, self.tls.is_some());
         }
         let is_strict = self.tls.as_ref().is_some_and(|tls| tls.is_strict());
-        let is_near = address.ip().is_loopback();
+        let is_near = place.is_near();
         if is_strict {
-            tracing::info!(%address, "serving TLS; the registry is open to whoever has a certificate of `http.tls.clientcas`");
+            tracing::info!(%place, "serving TLS; the registry is open to whoever has a certificate of `http.tls.clientcas`");
         } else if self.tls.is_some() {
             if !is_near {
-                tracing::warn!(%address, "everybody who reaches this address may read, write and delete: there is no access control");
+                tracing::warn!(%place, "everybody who reaches this address may read, write and delete: there is no access control");
             }
-            tracing::info!(%address, "serving TLS; the registry is open to everybody");
+            tracing::info!(%place, "serving TLS; the registry is open to everybody");
         } else {
             if !is_near {
-                tracing::warn!(%address, "everybody who reaches this address may read, write and delete: there is no access control and no TLS");
+                tracing::warn!(%place, "everybody who reaches this address may read, write and delete: there is no access control and no TLS");
             }
-            tracing::info!(%address, "serving; the registry is open to everybody");
+            tracing::info!(%place, "serving; the registry is open to everybody");
         }
     }
 }
@@ -233,7 +235,7 @@ async fn open_doors(
 ) -> Result<(AdminSocket, Bound, (Notifier, Delivery)), ServerError> {
     let socket = AdminSocket::bind(&registry.admin_socket())?;
     let address = &config.http.address;
-    let bound = listen::bind(address).await?;
+    let bound = listen::bind(&config.http).await?;
     let settings = &config.notifications;
     let notifications = notifications::open(settings, address, registry, metrics).await?;
     Ok((socket, bound, notifications))
@@ -303,13 +305,13 @@ fn encryption(config: &Config) -> Result<(Option<Arc<Tls>>, Option<Acme>), Serve
 
 fn links(config: &Config) -> Links {
     let host = config.http.host.as_deref();
-    Links::new(host.filter(|_| !config.http.relative))
+    Links::new(host.filter(|_| !config.http.relative), &config.http.prefix)
 }
 
 fn outside(config: &Config) -> Outside {
     Outside {
         host: config.http.host.clone(),
-        prefix: String::new(),
+        prefix: config.http.prefix.clone(),
         proxies: config.proxies.clone(),
     }
 }

@@ -3,6 +3,7 @@
 mod clients;
 mod handshake;
 mod pair;
+pub mod probe;
 pub(crate) mod suites;
 mod watch;
 

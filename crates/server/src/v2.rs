@@ -28,7 +28,7 @@ use crate::query::Query;
 use crate::response::{Answer, ResponseBody};
 use crate::seen::Seen;
 pub(crate) use route::TOKEN_PATH;
-use route::{Access, Route};
+use route::{Access, Route, RouteError};
 
 /// Serves one request, and tells the log who sent it.
 pub(crate) async fn serve(
@@ -41,7 +41,8 @@ pub(crate) async fn serve(
     if !host::is_clear(request) {
         return Err(ApiError::host());
     }
-    let route = Route::parse(request.uri.path())?;
+    let path = app.outside.within(request.uri.path());
+    let route = Route::parse(path.ok_or(RouteError::NotFound)?)?;
     if !app.health.is_well() && !route.is_for_watchers() {
         return Err(ApiError::unwell());
     }

@@ -1,11 +1,14 @@
 //! The built binary, serving.
 
+mod config;
 mod log;
 mod port;
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,10 +18,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http::{Connection, Request};
 use crate::patience::{eventually, within};
+use config::{merge, socket_of};
 use log::Log;
-use port::Port;
+use port::{Port, answers};
 
 /// How long an orderly stop may take.
 const STOP: Duration = Duration::from_mins(1);
@@ -32,6 +35,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     allowed: Vec<String>,
     debug: bool,
+    launcher: Vec<String>,
 }
 
 /// A running server, on a port and by default on a folder of its own.
@@ -43,6 +47,9 @@ pub struct TestServer {
     program: PathBuf,
     is_foreign: bool,
     environment: Vec<(String, String)>,
+    launcher: Vec<String>,
+    /// Where it listens instead of at its port.
+    socket: Option<PathBuf>,
     port: Port,
     debug: Option<Port>,
     root: PathBuf,
@@ -71,6 +78,7 @@ impl Setup {
             environment: Vec::new(),
             allowed: Vec::new(),
             debug: false,
+            launcher: Vec::new(),
         }
     }
 
@@ -92,6 +100,13 @@ impl Setup {
     #[must_use]
     pub fn config(mut self, config: &Value) -> Self {
         merge(&mut self.config, config);
+        self
+    }
+
+    /// Has it run by another program, with these words in front; `ADDRESS` among them is where it is to listen.
+    #[must_use]
+    pub fn under(mut self, words: &str) -> Self {
+        self.launcher = words.split_whitespace().map(str::to_owned).collect();
         self
     }
 
@@ -171,6 +186,8 @@ impl Setup {
             is_foreign: self.program.is_some(),
             program: self.program.unwrap_or_else(binary),
             environment: self.environment,
+            launcher: self.launcher,
+            socket: socket_of(&merged),
             port,
             debug,
             root,
@@ -236,8 +253,20 @@ impl TestServer {
     /// Stops it as a service manager does, and fails when it does not end in order.
     #[track_caller]
     pub fn stop(&mut self) {
+        self.tell_to_stop();
+        self.wait_for_stop();
+    }
+
+    /// Tells it to stop as a service manager does.
+    #[track_caller]
+    pub fn tell_to_stop(&self) {
         let child = self.child.as_ref().expect("the server runs");
         kill_process(Pid::from_child(child), Signal::TERM).expect("signal the server");
+    }
+
+    /// Waits until it has stopped, and fails when it does not end in order.
+    #[track_caller]
+    pub fn wait_for_stop(&mut self) {
         let Some(status) = within(STOP, || self.exit_status()) else {
             self.fail("the server does not stop")
         };
@@ -266,7 +295,7 @@ impl TestServer {
         let address = self.address();
         let ready = eventually("the server to answer", || match self.exit_status() {
             Some(status) => Some(Err(status)),
-            None => answers(address).then_some(Ok(())),
+            None => self.answers(address).then_some(Ok(())),
         });
         if let Err(status) = ready {
             self.child = None;
@@ -287,8 +316,15 @@ impl TestServer {
             .append(true)
             .open(self.log.path())
             .expect("open the log");
-        let mut command = Command::new(&self.program);
+        let address = self.address().to_string();
+        let launcher = self.launcher.iter().map(|word| {
+            let word = if word == "ADDRESS" { &address } else { word };
+            OsString::from(word)
+        });
+        let mut words = launcher.chain([self.program.clone().into_os_string()]);
+        let mut command = Command::new(words.next().expect("a program comes last"));
         command
+            .args(words)
             .arg("serve")
             .arg(&self.config)
             .stdin(Stdio::null())
@@ -302,6 +338,14 @@ impl TestServer {
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.child = Some(command.spawn().expect("run the server"));
+    }
+
+    fn answers(&self, address: SocketAddr) -> bool {
+        match &self.socket {
+            // It listens when it is done with starting.
+            Some(path) => UnixStream::connect(path).is_ok(),
+            None => answers(address),
+        }
     }
 
     fn exit_status(&mut self) -> Option<ExitStatus> {
@@ -348,44 +392,4 @@ pub fn binary() -> PathBuf {
         path.display()
     );
     path
-}
-
-/// Whether a server answers there and is done with starting.
-fn answers(address: SocketAddr) -> bool {
-    let mut request = Request::new("GET", "/v2/").header("Host", &address.to_string());
-    Connection::open(address)
-        .and_then(|mut connection| connection.send(&mut request))
-        .is_ok_and(|response| response.status < 500)
-}
-
-/// Puts `more` over `base`, key by key.
-fn merge(base: &mut Value, more: &Value) {
-    match (base, more) {
-        (Value::Object(base), Value::Object(more)) => {
-            for (key, value) in more {
-                merge(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, more) => *base = more.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn configuration_is_merged_key_by_key() {
-        let mut base = json!({"storage": {"delete": {"enabled": true}, "a": 1}, "b": 2});
-
-        merge(
-            &mut base,
-            &json!({"storage": {"delete": {"enabled": false}}, "c": [3]}),
-        );
-
-        assert_eq!(
-            base,
-            json!({"storage": {"delete": {"enabled": false}, "a": 1}, "b": 2, "c": [3]})
-        );
-    }
 }

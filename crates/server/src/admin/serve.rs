@@ -58,7 +58,7 @@ impl Attendant {
         let app = App {
             registry: Arc::clone(registry),
             access: Access::of_everybody(),
-            links: Links::new(None),
+            links: Links::new(None, ""),
             outside: Outside::default(),
             limits: Limits {
                 manifest_bytes,

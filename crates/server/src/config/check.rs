@@ -186,8 +186,6 @@ mod tests {
     fn what_protects_is_refused() {
         let table = [
             "auth: {silly: {realm: r, service: s}}",
-            "http: {net: unix}",
-            "http: {prefix: /x/}",
             "proxy: {remoteurl: 'https://registry-1.docker.io'}",
             "storage: {s3: {bucket: b}}",
             "middleware: {storage: [{name: cloudfront}]}",

@@ -291,6 +291,44 @@ fn a_host_must_be_a_url() {
 }
 
 #[test]
+fn the_registry_may_listen_at_a_path() {
+    let http = |section: &str| parsed(&with(section)).http;
+
+    let usual = http("");
+    let socket = http("http: {net: unix, addr: /run/r.sock}\nboxyard: {socketmode: '0660'}");
+
+    assert_eq!((usual.network, usual.socket_mode), (Network::Tcp, None));
+    assert_eq!(
+        (socket.network, socket.socket_mode),
+        (Network::Unix, Some(0o660))
+    );
+    for mode in ["rw", "'0999'", "'01777'"] {
+        let list = problems(&with(&format!("boxyard: {{socketmode: {mode}}}")));
+        assert!(list.contains("is no mode"), "{mode}: {list}");
+    }
+}
+
+#[test]
+fn a_prefix_has_one_slash_in_front() {
+    let prefix = |text: &str| {
+        parsed(&with(&format!("http: {{prefix: '{text}'}}")))
+            .http
+            .prefix
+    };
+
+    for text in ["", "/"] {
+        assert_eq!(prefix(text), "");
+    }
+    for text in ["a/b", "/a/b", "/a/b/", "a/b/"] {
+        assert_eq!(prefix(text), "/a/b");
+    }
+    for text in ["/a?b", "/a//b", "/../a", "/a b", "https://r.example/a"] {
+        let list = problems(&with(&format!("http: {{prefix: '{text}'}}")));
+        assert!(list.contains("is no path"), "{text}: {list}");
+    }
+}
+
+#[test]
 fn tls_has_distributions_keys() {
     let tls = |section: &str| {
         parsed(&with(&format!(

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use boxyard_server::{Config, Logs, Server, Sources};
+use boxyard_server::{Config, Logs, Place, Server, Sources};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,10 @@ impl Running {
         let server = runtime
             .block_on(Server::start(&config, &Logs::silent()))
             .unwrap();
-        let (address, stop) = (server.address(), CancellationToken::new());
+        let Place::Tcp(address) = server.place() else {
+            panic!("it listens on an address")
+        };
+        let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = std::thread::spawn(move || runtime.block_on(server.run(stopped)).unwrap());
         Self {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
+use crate::http::{Connection, Request};
 use rustix::net::{AddressFamily, SocketAddrAny, SocketFlags, SocketType};
 
 /// A free port on the loopback interface.
@@ -32,6 +33,14 @@ impl Port {
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// Whether a server answers there and is done with starting.
+pub(super) fn answers(address: SocketAddr) -> bool {
+    let mut request = Request::new("GET", "/v2/").header("Host", &address.to_string());
+    Connection::open(address)
+        .and_then(|mut connection| connection.send(&mut request))
+        .is_ok_and(|response| response.status < 500)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::config::key::{Form, Key, Known, is_one_of, refused, works};
+use crate::config::key::{Form, Key, Known, works};
 use crate::config::node::{Node, Value};
 use crate::config::secret::Secret;
 use crate::config::values::Values;
@@ -15,14 +15,26 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "`127.0.0.1:5000`",
         "Where to listen; `:5000` is every address of the machine.",
     ).form(Form::Text),
-    refused("http.net", "only `tcp` is served yet", |_, node| {
-        !is_one_of(node, &["", "tcp"])
-    }).form(Form::Choice(&["tcp", "unix"])),
-    refused(
+    works(
+        "http.net",
+        "`tcp`",
+        "`tcp`, or `unix`: then `http.addr` is the path of a socket. A socket that a service manager has opened (`LISTEN_FDS`) counts more than both.",
+    )
+    .form(Form::Choice(&["tcp", "unix"])),
+    works(
         "http.prefix",
-        "a prefix of all paths is not there yet",
-        |_, node| !is_one_of(node, &["", "/"]),
-    ).form(Form::Text),
+        "",
+        "What all paths begin with, such as `/registry/`; `http.host` must have it too, unless a proxy adds it.",
+    )
+    .form(Form::Text)
+    .example("/registry/"),
+    works(
+        "boxyard.socketmode",
+        "as the umask has it",
+        "The mode of the socket of `http.net: unix`, in octal: `\"0660\"`.",
+    )
+    .form(Form::Text)
+    .example("\"0660\""),
     works(
         "http.host",
         "",
@@ -58,11 +70,26 @@ pub(in crate::config) const KEYS: &[Key] = &[
     .known(Known::Three),
 ];
 
+/// What kind of socket to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// An address.
+    Tcp,
+    /// A path of this machine.
+    Unix,
+}
+
 /// How things are served.
 #[derive(Clone, Debug)]
 pub struct Http {
-    /// Where to listen, as Go has it.
+    /// Where to listen, as Go has it, or the path of a socket.
     pub address: String,
+    /// Which of the two that is.
+    pub network: Network,
+    /// The mode of the socket.
+    pub socket_mode: Option<u32>,
+    /// What all paths begin with, without a slash at the end; empty for none.
+    pub prefix: String,
     /// The URL by which clients reach the registry.
     pub host: Option<String>,
     /// What the registry signs its tokens by; without it, by something that ends with the process.
@@ -80,7 +107,11 @@ pub struct Http {
 }
 
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Http {
+    let networks = [("tcp", Network::Tcp), ("unix", Network::Unix)];
     Http {
+        network: values.choice("http.net", &networks).unwrap_or(Network::Tcp),
+        socket_mode: read_mode(values),
+        prefix: read_prefix(values),
         address: values
             .text("http.addr")
             .unwrap_or("127.0.0.1:5000")
@@ -115,6 +146,39 @@ fn read_host(values: &mut Values<'_>) -> Option<String> {
         &format!("`{text}` is no URL: expected one like `https://registry.example.com`"),
     );
     None
+}
+
+fn read_mode(values: &mut Values<'_>) -> Option<u32> {
+    const PATH: &str = "boxyard.socketmode";
+    let text = values.text(PATH)?;
+    let mode = u32::from_str_radix(text, 8).ok();
+    let mode = mode.filter(|mode| *mode <= 0o777);
+    if mode.is_none() {
+        values.wrong(
+            PATH,
+            &format!("`{text}` is no mode: expected one in octal like `\"0660\"`"),
+        );
+    }
+    mode
+}
+
+/// With or without slashes at its ends, as distribution takes it.
+fn read_prefix(values: &mut Values<'_>) -> String {
+    const PATH: &str = "http.prefix";
+    let text = values.text(PATH).unwrap_or_default();
+    let inner = text.trim_matches('/');
+    let is_path = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let is_clean = |part: &str| !matches!(part, "" | "." | "..");
+    if inner.is_empty() {
+        return String::new();
+    }
+    if !inner.bytes().all(is_path) || !inner.split('/').all(is_clean) {
+        values.wrong(
+            PATH,
+            &format!("`{text}` is no path: expected one like `/registry/`"),
+        );
+    }
+    format!("/{inner}")
 }
 
 fn read_headers(values: &mut Values<'_>) -> Vec<(HeaderName, HeaderValue)> {
