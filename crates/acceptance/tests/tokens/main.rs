@@ -1,5 +1,8 @@
 //! Tokens that another server issues: real clients get them, push and pull; and what is no good token is refused.
 
+mod clients;
+mod peer;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,20 +13,20 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A token server, and a registry that believes it.
-struct Pair {
-    registry: TestServer,
-    issuer: TokenServer,
+pub(crate) struct Pair {
+    pub(crate) registry: TestServer,
+    pub(crate) issuer: TokenServer,
     folder: TempDir,
 }
 
 impl Pair {
     #[track_caller]
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::of(KeyKind::P256, "ES256")
     }
 
     #[track_caller]
-    fn of(kind: KeyKind, algorithm: &str) -> Self {
+    pub(crate) fn of(kind: KeyKind, algorithm: &str) -> Self {
         let folder = TempDir::new().expect("make a folder");
         let key = SigningKey::new(kind);
         let file = jwks(folder.path(), &[key.named_jwk("k")]);
@@ -44,13 +47,13 @@ impl Pair {
         self.bearer(&self.issuer.token(claims))
     }
 
-    fn bearer(&self, token: &str) -> Client {
+    pub(crate) fn bearer(&self, token: &str) -> Client {
         Client::of(&self.registry).with_header("Authorization", &format!("Bearer {token}"))
     }
 
     /// Fails unless some client asked and was granted by this method.
     #[track_caller]
-    fn was_asked_by(&self, method: &str, user: Option<&str>) {
+    pub(crate) fn was_asked_by(&self, method: &str, user: Option<&str>) {
         let asked = self.issuer.asked();
         let found = asked.iter().any(|asked| {
             asked.method == method && asked.user.as_deref() == user && asked.status == 200
@@ -65,7 +68,7 @@ fn jwks(folder: &Path, keys: &[Value]) -> PathBuf {
     file
 }
 
-fn login() -> String {
+pub(crate) fn login() -> String {
     format!(
         "--username {} --password {}",
         TokenServer::USER,
@@ -73,7 +76,7 @@ fn login() -> String {
     )
 }
 
-fn push_access(repo: &str) -> Value {
+pub(crate) fn push_access(repo: &str) -> Value {
     json!({ "access": [access("repository", repo, &["pull", "push"])] })
 }
 
