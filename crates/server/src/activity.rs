@@ -62,6 +62,13 @@ impl Activity {
         self.last.store(since, Ordering::Relaxed);
     }
 
+    /// For how long nothing was asked, unless something is being answered.
+    pub(crate) fn rest(&self) -> Option<Duration> {
+        let is_running = self.running.load(Ordering::Relaxed) > 0;
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        (!is_running).then(|| self.opened.elapsed().saturating_sub(last))
+    }
+
     /// Whether nothing has happened for longer than is allowed.
     ///
     /// A request that is being worked on is never too late: reading its body has bounds of its own, and the rest is ours.

@@ -39,7 +39,7 @@ pub(crate) struct External {
 }
 
 impl Proxies {
-    fn trusts(&self, address: Address) -> bool {
+    pub(crate) fn trusts(&self, address: Address) -> bool {
         match address.ip() {
             Some(ip) => self.networks.iter().any(|network| network.contains(&ip)),
             None => self.unix,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
+use crate::listen::places::Seat;
 use crate::listen::socket::{Socket, Stream};
 
 /// How long a closed connection is still read.
@@ -23,12 +23,12 @@ const IDLE: Duration = Duration::from_secs(2);
 /// So when this is dropped, our side is closed first, and the other side is read for a while.
 #[derive(Debug)]
 pub(crate) struct Linger {
-    open: Option<(Stream, OwnedSemaphorePermit)>,
+    open: Option<(Stream, Seat)>,
 }
 
 impl Linger {
     /// Takes a connection with its place among the connections.
-    pub(crate) fn new(stream: Stream, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(stream: Stream, place: Seat) -> Self {
         Self {
             open: Some((stream, place)),
         }
@@ -46,19 +46,28 @@ impl Linger {
 
 impl Drop for Linger {
     fn drop(&mut self) {
-        if let (Some((stream, place)), Ok(runtime)) = (self.open.take(), Handle::try_current()) {
+        let Some((stream, place)) = self.open.take() else {
+            return;
+        };
+        // Who has to leave has asked for nothing, and somebody waits for the place.
+        if place.leave.is_cancelled() {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(close(stream, place));
         }
     }
 }
 
-async fn close(mut stream: Stream, place: OwnedSemaphorePermit) {
-    // An encrypted connection says first that nothing more comes.
-    let closed = timeout_at(Instant::now() + IDLE, stream.shutdown()).await;
-    if matches!(closed, Ok(Ok(()))) {
-        drain(stream.into_socket()).await;
-    }
-    drop(place);
+async fn close(mut stream: Stream, place: Seat) {
+    let closing = async {
+        // An encrypted connection says first that nothing more comes.
+        let closed = timeout_at(Instant::now() + IDLE, stream.shutdown()).await;
+        if matches!(closed, Ok(Ok(()))) {
+            drain(stream.into_socket()).await;
+        }
+    };
+    let _ = place.leave.run_until_cancelled(closing).await;
 }
 
 /// Closes a socket on which no HTTP was spoken.

@@ -3,19 +3,20 @@
 mod bind;
 mod connection;
 mod path;
+pub(crate) mod places;
 pub(crate) mod socket;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Idleness;
 use crate::app::App;
+use crate::external::Proxies;
 use crate::log::access::AccessLog;
 use crate::peer::Address;
 use crate::tls::Tls;
@@ -23,6 +24,7 @@ pub use bind::{BindError, Place};
 pub(crate) use bind::{Bound, bind};
 use connection::Common;
 pub use path::PathError;
+use places::{Places, Seat};
 use socket::Socket;
 
 /// How long to wait before accepting again, when the process has run out of something.
@@ -32,6 +34,7 @@ const RECOVER: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
     pub(crate) connections: usize,
+    pub(crate) per_address: usize,
     pub(crate) idleness: Idleness,
     /// Whether HTTP/2 is served without TLS.
     pub(crate) h2c: bool,
@@ -46,6 +49,8 @@ pub(crate) struct Acceptor {
     pub(crate) app: Arc<App>,
     pub(crate) log: AccessLog,
     pub(crate) limits: ConnectionLimits,
+    /// Who may have many connections.
+    pub(crate) proxies: Proxies,
     /// Whether and how connections are encrypted.
     pub(crate) tls: Option<Arc<Tls>>,
 }
@@ -53,7 +58,8 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     /// Accepts until `stop`; then lets running requests end, and cuts off those that take too long.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let limits = &self.limits;
+        let places = Places::new(limits.connections, limits.per_address, self.proxies.clone());
         let connections = TaskTracker::new();
         let cut = CancellationToken::new();
         let common = Arc::new(Common {
@@ -85,18 +91,23 @@ impl Acceptor {
     /// The next connection and its place, or none when it is time to stop.
     async fn next(
         &self,
-        places: &Arc<Semaphore>,
+        places: &Arc<Places>,
         stop: &CancellationToken,
-    ) -> Option<(Socket, Address, OwnedSemaphorePermit)> {
+    ) -> Option<(Socket, Address, Seat)> {
         loop {
-            let place = Arc::clone(places).acquire_owned();
-            let place = stop.run_until_cancelled(place).await?.ok()?;
-            match stop.run_until_cancelled(self.bound.accept()).await? {
-                Ok((socket, address)) => return Some((socket, address, place)),
-                Err(error) if is_of_one_connection(&error) => {}
+            let (socket, address) = match stop.run_until_cancelled(self.bound.accept()).await? {
+                Ok(accepted) => accepted,
+                Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
                     tracing::error!(%error, "accept a connection");
                     let _ = timeout(RECOVER, stop.cancelled()).await;
+                    continue;
+                }
+            };
+            match stop.run_until_cancelled(places.take(address)).await? {
+                Some(place) => return Some((socket, address, place)),
+                None => {
+                    tracing::debug!(peer = %address, "an address has too many connections, and another was closed");
                 }
             }
         }

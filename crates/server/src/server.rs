@@ -139,6 +139,7 @@ impl Server {
             app: Arc::new(app),
             log: logs.requests.clone(),
             limits: limits(config),
+            proxies: config.proxies.clone(),
             tls: tls.clone(),
         };
         Ok(Self {
@@ -319,6 +320,7 @@ fn outside(config: &Config) -> Outside {
 fn limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         connections: config.limits.connections,
+        per_address: config.limits.per_address,
         idleness: Idleness {
             before_first: BEFORE_FIRST.min(config.limits.idle),
             between: config.limits.idle,

@@ -8,13 +8,12 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ConnectionLimits;
+use super::places::Seat;
 use super::socket::{Socket, Stream};
-use crate::activity::Activity;
 use crate::app::App;
 use crate::error::chain;
 use crate::linger::{self, Linger};
@@ -62,12 +61,7 @@ enum Versions {
 
 impl Common {
     /// Serves one connection to its end.
-    pub(super) async fn serve(
-        self: Arc<Self>,
-        socket: Socket,
-        address: Address,
-        place: OwnedSemaphorePermit,
-    ) {
+    pub(super) async fn serve(self: Arc<Self>, socket: Socket, address: Address, place: Seat) {
         let mut peer = Peer::plain(address);
         let Some(tls) = &self.tls else {
             let versions = if self.limits.h2c {
@@ -79,8 +73,10 @@ impl Common {
                 .http(Stream::Plain(socket), peer, versions, place)
                 .await;
         };
-        let accepted = timeout(HANDSHAKE, tls.accept(socket));
-        match self.stop.run_until_cancelled(accepted).await {
+        // What a handshake needs is large, and only needed once.
+        let accepted = timeout(HANDSHAKE, Box::pin(tls.accept(socket)));
+        let accepted = place.leave.run_until_cancelled(accepted);
+        match self.stop.run_until_cancelled(accepted).await.flatten() {
             None => {}
             Some(Err(_)) => {
                 tracing::debug!(peer = %address, "the client took too long to agree on TLS");
@@ -105,15 +101,10 @@ impl Common {
         }
     }
 
-    async fn http(
-        &self,
-        stream: Stream,
-        peer: Peer,
-        versions: Versions,
-        place: OwnedSemaphorePermit,
-    ) {
+    async fn http(&self, stream: Stream, peer: Peer, versions: Versions, place: Seat) {
         let address = peer.address;
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::clone(&place.activity);
+        let leave = place.leave.clone();
         let service = Service {
             app: Arc::clone(&self.app),
             log: self.log.clone(),
@@ -139,6 +130,13 @@ impl Common {
                     return;
                 }
                 () = self.stop.cancelled() => break,
+                () = leave.cancelled() => {
+                    tracing::debug!(peer = %address, "a connection that rested makes room for another");
+                    if activity.rest().is_some() {
+                        return;
+                    }
+                    break;
+                }
                 _ = look.tick() => if activity.is_overdue(idleness) {
                     connection.as_mut().graceful_shutdown();
                     let _ = timeout(FAREWELL, connection).await;

@@ -22,7 +22,13 @@ pub(in crate::config) const KEYS: &[Key] = &[
     works(
         "boxyard.connections.limit",
         "`4096`",
-        "How many connections there may be; others wait.",
+        "How many connections there may be. One more takes the place of one that rests, of the address that has the most of those, or waits.",
+    )
+    .form(Form::Number),
+    works(
+        "boxyard.connections.peraddress",
+        "`1024`",
+        "How many connections one address may have (of IPv6, one network of 64 bits), unless it is one of `boxyard.trustedproxies`.",
     )
     .form(Form::Number),
     works(
@@ -40,6 +46,8 @@ pub struct Limits {
     pub pace: Pace,
     /// How many connections there may be.
     pub connections: usize,
+    /// How many of them one address may have.
+    pub per_address: usize,
     /// How long a connection may rest between two requests.
     pub idle: Duration,
 }
@@ -56,6 +64,10 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Limits {
         connections: values
             .number("boxyard.connections.limit")
             .unwrap_or(4_096)
+            .max(1),
+        per_address: values
+            .number("boxyard.connections.peraddress")
+            .unwrap_or(1_024)
             .max(1),
         idle: values
             .duration("boxyard.connections.idletimeout")
