@@ -9,7 +9,7 @@ use crate::config::key::{Form, Key, Known, always, idle, part, refused, works};
 use crate::config::node::Node;
 use crate::config::values::Values;
 
-const OTHER_STORE: &str = "only `filesystem` is served yet";
+const OTHER_STORE: &str = "object stores are not there yet: `filesystem` and `inmemory` are";
 
 pub(in crate::config) const KEYS: &[Key] = &[
     works(

@@ -1,0 +1,102 @@
+//! The files in `deploy/`, as an administrator uses them.
+
+use std::fs;
+
+use boxyard_acceptance::{Docker, Network, Sandbox, Tool, checkout};
+use boxyard_testkit::{Image, binary, eventually};
+
+/// The name that the certificate of the compose file is for.
+const HOST: &str = "127.0.0.1";
+/// An image in the registry that it starts.
+const NAME: &str = "127.0.0.1:5000/hello-world:latest";
+
+#[test]
+fn the_compose_file_starts_a_registry_with_tls_and_accounts() {
+    let docker = Docker::debian(Network::Private);
+    docker.load_our_image("boxyard");
+    let home = docker.sandbox().home();
+    let boxyard = docker.sandbox().tool(&binary().display().to_string());
+    boxyard.run(format!("certificate {HOST} --out certs"));
+    fs::create_dir(home.join("accounts")).unwrap();
+    fs::write(home.join("password"), "correct horse\n").unwrap();
+    let shell = docker.sandbox().tool("sh");
+    let make = format!(
+        "{} htpasswd --stdin accounts/users alice <password",
+        binary().display()
+    );
+    shell.run_words(&["-c", &make]);
+
+    let compose = compose(&docker);
+    compose.run("up -d");
+    trust(&docker);
+    eventually("the registry to be healthy", || {
+        let health = docker.run("container inspect -f {{.State.Health.Status}} boxyard_registry_1");
+        (health == "healthy").then_some(())
+    });
+    docker.load(&Image::hello("amd64"), NAME);
+    docker.client().fail(format!("image push {NAME}"));
+    let login = "docker login --username alice --password-stdin 127.0.0.1:5000 <password";
+    let host = format!("unix://{}/docker.sock", home.display());
+    shell.env("DOCKER_HOST", &host).run_words(&["-c", login]);
+    docker.run(format!("image push {NAME}"));
+    compose.run("restart");
+    docker.run(format!("image rm {NAME}"));
+    eventually("the image after the restart", || {
+        docker
+            .client()
+            .succeeds(format!("image pull {NAME}"))
+            .then_some(())
+    });
+    compose.run("down");
+
+    docker.run("volume inspect boxyard_registry-data");
+}
+
+#[test]
+fn the_unit_is_understood_by_systemd_and_exposes_little() {
+    let sandbox = Sandbox::new(Network::Machine);
+    let bin = sandbox.home().join("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::copy(binary(), bin.join("boxyard")).unwrap();
+    let unit = fs::read_to_string(checkout().join("deploy/boxyard.service")).unwrap();
+    let installed = unit.replace("/usr/local/bin", &bin.display().to_string());
+    let file = sandbox.home().join("boxyard.service");
+    fs::write(&file, installed).unwrap();
+    let analyze = sandbox.tool("systemd-analyze");
+
+    let said = analyze.run_aloud(format!("verify --man=no {}", file.display()));
+    assert!(!said.contains("boxyard.service"), "{said}");
+
+    // Of ten, where a service without any hardening has 9.6.
+    analyze.run(format!(
+        "security --offline=true --threshold=20 --no-pager {}",
+        file.display()
+    ));
+}
+
+fn compose(docker: &Docker) -> Tool {
+    let home = docker.sandbox().home();
+    let words = format!(
+        "docker-compose --project-name boxyard --project-directory {} --file {}",
+        home.display(),
+        checkout().join("deploy/compose.yml").display()
+    );
+    docker
+        .sandbox()
+        .tool(&words)
+        .env(
+            "DOCKER_HOST",
+            &format!("unix://{}/docker.sock", home.display()),
+        )
+        .env("BOXYARD_HOST", HOST)
+}
+
+/// Places the certificate's authority where the engine looks for it.
+fn trust(docker: &Docker) {
+    let folder = "/etc/docker/certs.d/127.0.0.1:5000";
+    docker.sandbox().tool("mkdir -p").run(folder);
+    docker
+        .sandbox()
+        .tool("cp certs/ca.crt")
+        .run(format!("{folder}/ca.crt"));
+}
