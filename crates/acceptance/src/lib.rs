@@ -7,6 +7,7 @@
 //! - [`Qemu`] has the kernel run programs for arm64.
 //! - [`Pebble`] is a machine with an ACME server and a registry.
 //! - [`Remote`] is a registry on another machine than its clients, as far as these can tell.
+//! - [`browse`] has Chromium look at pages.
 //! - [`go_program`] builds a client from the sources beside this crate's.
 //! - [`Boxyard`] is the built binary as a command beside a server.
 //! - [`Authority`] makes certificates of servers and clients.
@@ -20,6 +21,7 @@
 
 mod authority;
 mod big;
+mod browser;
 mod command;
 mod containerd;
 mod docker;
@@ -36,6 +38,7 @@ mod victim;
 
 pub use authority::{Authority, Pair};
 pub use big::{BIG_LAYER, big_image};
+pub use browser::browse;
 pub use command::{Boxyard, Ran};
 pub use containerd::Containerd;
 pub use docker::Docker;

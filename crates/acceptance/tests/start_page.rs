@@ -1,8 +1,18 @@
 //! The page that people see first, and the line that everybody else gets.
 
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use boxyard_acceptance::browse;
 use boxyard_testkit::http::Response;
-use boxyard_testkit::{Client, Image, Setup, TestServer};
-use serde_json::json;
+use boxyard_testkit::{Client, Image, Setup, TestServer, binary};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// `alice` with the password `secret of alice`, and with another.
+const ALICE: &str = "Basic YWxpY2U6c2VjcmV0IG9mIGFsaWNl";
+const FORGED: &str = "Basic YWxpY2U6YSBndWVzcw==";
 
 #[track_caller]
 fn page(client: &Client, target: &str) -> (Response, String) {
@@ -95,7 +105,7 @@ fn repositories_and_tags_of_the_start_page_come_in_pages() {
     let (_, second) = page(&client, "/?last=r49");
 
     assert!(
-        first.contains("href=\"/?last=r49\"") && !first.contains("r50"),
+        first.contains("href=\"?last=r49\"") && !first.contains("r50"),
         "{first}"
     );
     assert!(first.contains("more tags of r00"), "{first}");
@@ -130,4 +140,183 @@ fn whoever_is_no_browser_gets_a_line_of_text_also_while_the_registry_is_not_well
         unwell.required("content-type").starts_with("text/plain"),
         "{text}"
     );
+}
+
+/// Configures a password for alice.
+fn passwords(folder: &Path) -> Value {
+    let file = folder.join("htpasswd");
+    let mut command = Command::new(binary());
+    command.args(["htpasswd", "--stdin", "--cost", "4"]);
+    command.arg(&file).arg("alice").stdin(Stdio::piped());
+    let mut child = command.spawn().expect("run boxyard");
+    let mut input = child.stdin.take().expect("its input is piped");
+    input
+        .write_all(b"secret of alice\n")
+        .expect("tell it the password");
+    drop(input);
+    assert!(child.wait().expect("wait for boxyard").success());
+    json!({ "htpasswd": { "realm": "registry", "path": file } })
+}
+
+/// A registry with something that anybody may pull, and something that only alice may.
+fn guarded() -> (TempDir, TestServer) {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let config = json!({
+        "auth": passwords(folder.path()),
+        "access": [
+            { "who": "anyone", "repositories": "public/**", "actions": ["pull"] },
+            { "who": "alice", "repositories": "**", "actions": ["*"] },
+        ],
+    });
+    let server = Setup::new().config(&config).start();
+    let alice = Client::of(&server).with_header("Authorization", ALICE);
+    for repo in ["public/app", "private/app"] {
+        let image = Image::with_layers(1, &[10]);
+        alice.push_image(repo, "v1", &image).expect(201);
+    }
+    (folder, server)
+}
+
+fn ask(client: &Client, target: &str) -> Response {
+    let request = client.request("GET", target).header("Accept", "text/html");
+    client.send(request).expect(401)
+}
+
+#[test]
+fn whoever_signs_in_sees_on_the_start_page_what_they_may_pull_and_others_what_all_may() {
+    let (_folder, server) = guarded();
+    let nobody = Client::of(&server);
+    let alice = Client::of(&server).with_header("Authorization", ALICE);
+
+    let (_, before) = page(&nobody, "/");
+    let asked = ask(&nobody, "/?sign-in=1");
+    let (_, after) = page(&alice, "/?sign-in=1");
+    let (_, hidden) = page(&nobody, "/?repository=private/app");
+    let (_, shown) = page(&alice, "/?repository=private/app");
+
+    assert!(before.contains("href=\"?sign-in=1\""), "{before}");
+    assert!(before.contains("docker login"), "{before}");
+    assert!(before.contains("public/app"), "{before}");
+    assert!(!before.contains("private/app"), "{before}");
+    assert!(
+        asked
+            .required("www-authenticate")
+            .starts_with("Basic realm=")
+    );
+    assert!(after.contains("You are signed in as alice"), "{after}");
+    assert!(after.contains("private/app"), "{after}");
+    assert!(!after.contains("href=\"?sign-in"), "{after}");
+    assert!(hidden.contains("Sign in to see what is there"), "{hidden}");
+    assert!(!hidden.contains("v1"), "{hidden}");
+    assert!(shown.contains("<li>v1"), "{shown}");
+}
+
+#[test]
+fn a_browser_with_a_wrong_password_is_asked_again_and_clients_for_a_token_as_ever() {
+    let (_folder, server) = guarded();
+    let forger = Client::of(&server).with_header("Authorization", FORGED);
+
+    let browser = ask(&forger, "/");
+    let client = forger.get("/").expect_error(401, "UNAUTHORIZED");
+
+    assert!(
+        browser
+            .required("www-authenticate")
+            .starts_with("Basic realm=")
+    );
+    assert!(
+        client
+            .required("www-authenticate")
+            .starts_with("Bearer realm=")
+    );
+}
+
+#[test]
+fn the_start_page_offers_to_sign_in_only_where_there_are_passwords() {
+    let rule = json!({ "who": "anyone", "repositories": "public/**", "actions": ["pull"] });
+    let ruled = Setup::new().config(&json!({ "access": [rule] })).start();
+    let folder = tempfile::tempdir().expect("make a folder");
+    let config = json!({ "auth": passwords(folder.path()) });
+    let closed = Setup::new().config(&config).start();
+    let open = TestServer::start();
+
+    let (_, ruled) = page(&Client::of(&ruled), "/?sign-in=1");
+    let (_, closed) = page(&Client::of(&closed), "/");
+    let (_, open) = page(&Client::of(&open), "/?sign-in=1");
+
+    assert!(!ruled.contains("href=\"?sign-in"), "{ruled}");
+    assert!(!ruled.contains("docker login"), "{ruled}");
+    assert!(
+        ruled.contains("Not everything is open to everybody."),
+        "{ruled}"
+    );
+    assert!(closed.contains("href=\"?sign-in=1\""), "{closed}");
+    assert!(closed.contains("Sign in to see what is there"), "{closed}");
+    assert!(!open.contains("href=\"?sign-in"), "{open}");
+    assert!(open.contains("It is open"), "{open}");
+}
+
+#[test]
+fn the_start_page_says_that_nobody_may_push_while_the_registry_is_read_only() {
+    let read_only = json!({ "readonly": { "enabled": true } });
+    let config = json!({ "storage": { "maintenance": read_only } });
+    let server = Setup::new().config(&config).start();
+
+    let (_, text) = page(&Client::of(&server), "/");
+
+    assert!(
+        text.contains("Nobody may push while it is read-only"),
+        "{text}"
+    );
+}
+
+/// Has a person look at the page of a server.
+#[track_caller]
+fn look(server: &TestServer, scenario: &str) {
+    browse(
+        "start_page.js",
+        scenario,
+        &format!("http://{}/", server.address()),
+    );
+}
+
+#[test]
+fn chromium_shows_the_start_page_of_an_empty_registry_and_runs_no_script_in_it() {
+    look(&TestServer::start(), "empty");
+}
+
+#[test]
+fn chromium_leafs_through_a_start_page_with_many_repositories_and_long_names() {
+    let server = TestServer::start();
+    let client = Client::of(&server);
+    let image = Image::with_layers(1, &[10]);
+    for number in 0..58 {
+        let repo = format!("team-{}/service-{number:02}", number % 7);
+        client.push_image(&repo, "latest", &image).expect(201);
+    }
+    let long = format!(
+        "a/{}",
+        "quite-a-long-name-of-a-repository.".repeat(6) + "end"
+    );
+    client
+        .push_image(&long, &"t".repeat(128), &image)
+        .expect(201);
+    let unbroken = format!("b/{}", "x".repeat(200));
+    client.push_image(&unbroken, "v1", &image).expect(201);
+    client.push_image("many-tags", "v1", &image).expect(201);
+    for number in 0..500 {
+        let tag = format!("build-{number:04}");
+        client
+            .put_manifest("many-tags", &tag, &image.manifest)
+            .expect(201);
+    }
+
+    look(&server, "full");
+}
+
+#[test]
+fn chromium_signs_in_on_the_start_page_and_shows_what_was_hidden() {
+    let (_folder, server) = guarded();
+
+    look(&server, "guarded");
 }

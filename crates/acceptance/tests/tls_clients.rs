@@ -83,12 +83,12 @@ fn every_mode_serves_whom_its_name_says() {
         let server = certificates.asking(mode);
         let url = format!("https://{}/v2/", server.address());
         for version in ["--tls-max 1.2", "--tlsv1.3"] {
-            let served = clients.map(|client| {
+            let answers = clients.map(|client| {
                 certificates
                     .curl(client)
                     .succeeds(format!("{version} {url}"))
             });
-            assert_eq!(served, expected, "{mode:?} {version}: {}", server.log());
+            assert_eq!(answers, expected, "{mode:?} {version}: {}", server.log());
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(file: ConfigFile<'_>) -> anyhow::Result<()> {
         memory.path().clone_into(&mut config.storage.root);
     }
     let is_new = welcome::is_new(&config);
-    let logs = Logs::start(&config.log).context("begin to log")?;
+    let logs = Logs::start_and_trace(&config.log, &config.tracing).context("begin to log")?;
     raise_file_limit();
     if let Some(memory) = &memory {
         tracing::warn!(path = %memory.path().display(), "nothing is kept: the folder goes when the server stops");

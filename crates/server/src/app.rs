@@ -15,6 +15,7 @@ use crate::health::Health;
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::notifications::{Notifier, Told};
+use crate::traces::Traces;
 
 /// The registry as HTTP serves it.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) headers: HeaderMap,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
+    pub(crate) traces: Traces,
 }
 
 /// What bounds a request.

@@ -39,6 +39,7 @@ pub use sections::rules::Rules;
 pub use sections::storage::Storage;
 pub use sections::tls::{Clients, Source, Tls};
 pub use sections::token::{Realm, TokenAuth};
+pub use sections::tracing::Tracing;
 
 use crate::external::Proxies;
 use crate::log;
@@ -70,6 +71,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whose word about clients counts.
     pub proxies: Proxies,
+    /// Whether requests are traced, and where the traces go.
+    pub tracing: Tracing,
     /// How long pages of lists may be.
     pub pages: Pages,
     /// What in the configuration has no effect, for the log.
@@ -122,6 +125,7 @@ impl Config {
             limits: sections::limits::read(values),
             pages: sections::listings::read(values),
             proxies: sections::proxies::read(values),
+            tracing: sections::tracing::read(values),
             notes: Vec::new(),
             warnings: Vec::new(),
             quiet: Vec::new(),

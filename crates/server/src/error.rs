@@ -46,6 +46,10 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// An error that only the administrator can do something about: its causes go to the log, and only there.
     fn internal(error: &(dyn Error + 'static)) -> Self {
         tracing::error!(error = %chain(error), "the registry failed");

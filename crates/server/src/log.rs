@@ -17,6 +17,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use crate::config::Tracing;
+use crate::traces::{Pipeline, TracesError};
 use level::LogLevel;
 use line::Terminal;
 pub(crate) use sink::Sink;
@@ -58,27 +60,59 @@ impl Default for Settings {
     }
 }
 
+/// What happens cannot be written down.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// The process has logs already.
+    #[error("begin to log twice")]
+    Twice(#[source] TryInitError),
+    /// Requests are to be traced, and cannot be.
+    #[error("begin to trace requests")]
+    Traces(#[source] TracesError),
+}
+
 /// The running logs; dropping it writes what still waits.
 #[derive(Debug)]
 pub struct Logs {
     pub(crate) requests: access::AccessLog,
     pub(crate) level: LogLevel,
+    /// It comes before the guards, since it still has things to say.
+    _traces: Option<Pipeline>,
     _guards: Vec<SinkGuard>,
 }
 
 impl Logs {
     /// Begins to log, once for the process.
-    pub fn start(settings: &Settings) -> Result<Self, TryInitError> {
+    pub fn start(settings: &Settings) -> Result<Self, LogsError> {
+        Self::start_with(settings, None)
+    }
+
+    /// Begins to log, and to trace requests if the configuration asks for that.
+    pub fn start_and_trace(settings: &Settings, traced: &Tracing) -> Result<Self, LogsError> {
+        let pipeline = Pipeline::start(traced).map_err(LogsError::Traces)?;
+        let logs = Self::start_with(settings, pipeline)?;
+        if let Some(endpoint) = &traced.endpoint {
+            let collector = endpoint.origin().ascii_serialization();
+            tracing::info!(collector, "requests are traced");
+        }
+        Ok(logs)
+    }
+
+    fn start_with(settings: &Settings, traces: Option<Pipeline>) -> Result<Self, LogsError> {
         let (errors, program) = Sink::new(std::io::stderr());
         let (output, requests) = Sink::new(std::io::stdout());
         let (level, filter) = LogLevel::new(settings.level);
         let lines = layer::Lines::new(settings, errors, Terminal::of_errors());
-        tracing_subscriber::registry()
-            .with(lines.with_filter(filter))
-            .try_init()?;
+        let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
+        match &traces {
+            Some(traces) => subscriber.with(traces.layer()).try_init(),
+            None => subscriber.try_init(),
+        }
+        .map_err(LogsError::Twice)?;
         Ok(Self {
             requests: access::AccessLog::new(settings, output),
             level,
+            _traces: traces,
             _guards: vec![program, requests],
         })
     }
@@ -88,6 +122,7 @@ impl Logs {
         Self {
             requests: access::AccessLog::silent(),
             level: LogLevel::silent(),
+            _traces: None,
             _guards: Vec::new(),
         }
     }

@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::notifications::{self, Delivery, NotificationsError, Notifier};
 use crate::sd_notify;
 use crate::tls::{Origin, Tls, TlsError};
+use crate::traces::Traces;
 
 /// How long a new connection may take to send its first request.
 const BEFORE_FIRST: Duration = Duration::from_secs(30);
@@ -117,7 +118,6 @@ impl Server {
             }
         };
         let attendant = Attendant::new(&registry, &notifier, config);
-        let place = bound.place.clone();
         let app = App {
             registry: Arc::clone(&registry),
             access,
@@ -133,6 +133,7 @@ impl Server {
             headers: config.http.headers.iter().cloned().collect(),
             metrics,
             health: Arc::clone(&health),
+            traces: Traces::of(&config.tracing),
         };
         let acceptor = Acceptor {
             bound,
@@ -144,9 +145,9 @@ impl Server {
         };
         Ok(Self {
             registry,
+            place: acceptor.bound.place.clone(),
             acceptor,
             delivery,
-            place,
             tls,
             socket,
             attendant,

@@ -17,13 +17,14 @@ use crate::access::Asked;
 use crate::activity::Activity;
 use crate::app::App;
 use crate::body::RequestBody;
-use crate::log::access::{AccessLog, Entry, Outcome};
+use crate::log::access::{AccessLog, Entry, Outcome, clip};
 use crate::metrics::handler::Handler;
 use crate::metrics::http::Ended;
 use crate::notifications::Origin;
 use crate::peer::{Address, Peer};
 use crate::response::{BodyFailure, ResponseBody};
 use crate::seen::Seen;
+use crate::traces::Trace;
 use crate::v2;
 use crate::v2::headers::{API_VERSION, REQUEST_ID};
 
@@ -48,11 +49,14 @@ impl Service {
         let span = tracing::info_span!(
             "request",
             http.request.id = %id,
-            http.request.method = %parts.method,
-            http.request.path = parts.uri.path(),
+            http.request.method = clip(parts.method.as_str()),
+            http.request.path = clip(parts.uri.path()),
             http.request.remoteaddr = %external.client,
+            otel.kind = "server",
+            otel.name = tracing::field::Empty,
         );
-        let tracker = Tracker::begin(&self, &parts, external.client, id.clone(), seen);
+        let mut tracker = Tracker::begin(&self, &parts, external.client, id.clone(), seen);
+        tracker.trace = self.app.traces.begin(&span, &parts, external.client);
         parts.extensions.insert(Origin {
             id: id.clone(),
             external: Some(external.clone()),
@@ -103,6 +107,7 @@ struct Tracker {
     log: AccessLog,
     activity: Arc<Activity>,
     seen: Arc<Seen>,
+    trace: Trace,
     id: String,
     began: Instant,
     handler: Handler,
@@ -134,6 +139,7 @@ impl Tracker {
             log: service.log.clone(),
             activity: Arc::clone(&service.activity),
             seen,
+            trace: Trace::default(),
             id,
             began: Instant::now(),
             handler,
@@ -170,6 +176,7 @@ impl Tracker {
     /// Counts and logs the request.
     fn end(&self) {
         let took = self.began.elapsed();
+        self.trace.end(self.status);
         if let Some(metrics) = self.app.metrics.http() {
             metrics.end(Ended {
                 handler: self.handler,

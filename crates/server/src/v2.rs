@@ -58,7 +58,10 @@ pub(crate) async fn serve(
     if app.limits.read_only && !matches!(request.method, Method::GET | Method::HEAD) {
         return Err(ApiError::read_only(&route));
     }
-    let caller = Caller::of(&app.access, asked, needs(&route, access, request)).await?;
+    let caller = match Caller::of(&app.access, asked, needs(&route, access, request)).await {
+        Err(error) if route == Route::Root => return page::refused(request, error),
+        caller => caller?,
+    };
     if let Some(name) = caller.name() {
         seen.identify(name);
     }

@@ -330,9 +330,10 @@ impl TestServer {
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("share the log"))
             .stderr(log);
-        // Whoever runs the tests may have a registry configured for himself.
+        // Whoever runs the tests may have a registry, or traces, configured for himself.
         for (name, _) in env::vars_os() {
-            if name.to_string_lossy().starts_with("REGISTRY_") {
+            let text = name.to_string_lossy();
+            if text.starts_with("REGISTRY_") || text.starts_with("OTEL_") {
                 command.env_remove(name);
             }
         }

@@ -33,6 +33,7 @@ use crate::peer::{Address, Peer};
 use crate::response::ResponseBody;
 use crate::seen::Seen;
 use crate::server::registry_options;
+use crate::traces::Traces;
 use crate::v2;
 
 /// How long to wait before accepting again, when the process has run out of something.
@@ -71,6 +72,7 @@ impl Attendant {
             metrics: Arc::new(Metrics::new(false)),
             // Whoever administers is served also while the checks fail.
             health: Arc::new(Health::new()),
+            traces: Traces::of(&config.tracing),
         };
         Self {
             app: Arc::new(app),

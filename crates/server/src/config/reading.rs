@@ -111,6 +111,9 @@ impl Reading {
             if problems.is_empty() {
                 config.notes = self.checked.notes;
                 config.warnings = self.warnings;
+                config
+                    .tracing
+                    .complete(&sources.variables, &mut config.warnings);
                 config.quiet = self.quiet;
                 return Ok(config);
             }

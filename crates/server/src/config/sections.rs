@@ -15,6 +15,7 @@ pub(super) mod rules;
 pub(super) mod storage;
 pub(super) mod tls;
 pub(super) mod token;
+pub(super) mod tracing;
 
 use super::key::Key;
 
@@ -99,6 +100,11 @@ pub(super) const ALL: &[Section] = &[
         "`boxyard.trustedproxies`",
         "Whose word about clients counts.",
         proxies::KEYS,
+    ),
+    section(
+        "`boxyard.tracing`",
+        "Where traces of requests go, if anywhere.",
+        tracing::KEYS,
     ),
     section(
         "`middleware`, `proxy`, `redis`, `compatibility` and `reporting`",

@@ -173,12 +173,13 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> String {
         .unwrap_or_default()
 }
 
+/// The beginning of a piece of a request, as much as is repeated anywhere.
+pub(crate) fn clip(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST)]
+}
+
 fn clipped(text: &str) -> String {
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
+    clip(text).to_owned()
 }
 
 /// A field between spaces, which a name that has some must not break.

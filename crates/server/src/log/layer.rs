@@ -98,7 +98,9 @@ where
 
 impl Fields {
     fn add(&mut self, field: &Field, value: Value) {
-        self.others.push((field.name(), value));
+        if !field.name().starts_with(crate::traces::FIELDS) {
+            self.others.push((field.name(), value));
+        }
     }
 }
 
