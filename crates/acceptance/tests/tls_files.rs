@@ -1,5 +1,10 @@
 //! The files of certificates: what is wrong with them, and what happens when they change.
 
+#![expect(
+    clippy::similar_names,
+    reason = "a server and what it served are what these tests are about"
+)]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
