@@ -22,7 +22,8 @@ const STRICTEST: &[(&str, &str)] = &[
     ("OCI_DATA_SHA512", "true"),
 ];
 
-/// The one key that the defaults do not hold: manifests that name what was never pushed.
+/// What the defaults do not hold: manifests that name what was never pushed, and layers that lie elsewhere, which a
+/// configuration file refuses unless it allows their addresses.
 const CONFIG: &str = "\
 version: 0.1
 http:
@@ -35,6 +36,10 @@ storage:
 boxyard:
   manifests:
     sparse: true
+validation:
+  manifests:
+    urls:
+      allow: ['^https?://']
 ";
 
 /// Runs the suite and fails unless every case passes and none is skipped.
