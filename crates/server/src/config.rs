@@ -22,8 +22,8 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use check::Effect;
-pub use explain::{Explanation, Row, Setting, explain};
-pub use files::FileError;
+pub use explain::{Explanation, Row, Setting, explain, explain_bytes};
+pub use files::{FileError, ReadValue};
 pub use problem::{ConfigError, Problem};
 pub use reference::reference;
 pub use secret::Secret;
@@ -104,6 +104,15 @@ impl Config {
     /// Everything that is wrong is found before anything is said.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         Reading::of(sources)?.config(sources)
+    }
+
+    /// Reads these bytes instead of a file, and no other file but by `files`.
+    pub fn of_bytes(
+        bytes: &[u8],
+        sources: &Sources,
+        files: ReadValue,
+    ) -> Result<Self, ConfigError> {
+        Reading::of_bytes(bytes, sources, files)?.config(sources)
     }
 
     fn read(values: &mut Values<'_>) -> Self {

@@ -70,7 +70,8 @@ impl Checker<'_> {
             }
             Value::Map(entries) => {
                 for (name, inner) in entries {
-                    self.one(inner, &place.key(name));
+                    let is_path = keys::has_separators(name);
+                    self.one(inner, &place.key(name), is_path);
                 }
             }
             Value::List(items) if is_list(place) => {
@@ -93,8 +94,13 @@ impl Checker<'_> {
         }
     }
 
-    fn one(&mut self, node: &Node, place: &Place) {
+    /// Looks at one key, which may have a whole path for a name.
+    fn one(&mut self, node: &Node, place: &Place, is_path: bool) {
         let (key, effect) = match keys::find(place.pattern()) {
+            Found::Section | Found::Key(_) if is_path => {
+                self.path(node, place);
+                (None, Effect::Unknown)
+            }
             Found::Section => return self.inside(node, place),
             Found::Nothing => {
                 self.unknown(node, place);
@@ -102,7 +108,7 @@ impl Checker<'_> {
             }
             Found::Key(key) => (Some(key), self.known(node, key)),
         };
-        if keys::has_keys_below(place.pattern()) && has_inside(node) {
+        if !is_path && keys::has_keys_below(place.pattern()) && has_inside(node) {
             return self.inside(node, place);
         }
         self.checked.seen.push(Seen {
@@ -136,6 +142,16 @@ impl Checker<'_> {
             }
             Fate::Refused(_) => Effect::Idle,
         }
+    }
+
+    /// Elsewhere `a.b` as a name means `b` below `a`, but not in YAML.
+    fn path(&mut self, node: &Node, place: &Place) {
+        let (above, below) = place.pattern().rsplit_once('.').unwrap_or_default();
+        let message = format!(
+            "unknown key {}: expected `{above}:`, and `{below}:` below it",
+            shown(&place.to_string())
+        );
+        self.problem(Problem::mild(node.origin.clone(), message));
     }
 
     fn unknown(&mut self, node: &Node, place: &Place) {
@@ -241,6 +257,16 @@ mod tests {
                 "line 6: unknown key `http.relativeURLs`: did you mean `http.relativeurls`?",
                 "line 7: unknown key `http.frobnicate`",
             ]
+        );
+    }
+
+    #[test]
+    fn a_path_is_no_key() {
+        let (problems, _) = checked("http.addr: ':5000'\nlog: {fields: {a.b: c}}\n");
+
+        assert_eq!(
+            problems,
+            ["line 1: unknown key `http.addr`: expected `http:`, and `addr:` below it"]
         );
     }
 

@@ -9,12 +9,14 @@ use super::files::ReadValue;
 use super::keys::{self, Found};
 use super::kubernetes;
 use super::node::{Node, Origin, Part, Value};
-use super::problem::Problem;
+use super::problem::{Problem, Visible, shown};
 use super::yaml::{self, Source, Writer};
 
 const PREFIX: &str = "REGISTRY_";
 /// It names the file itself.
 const CONFIGURATION: &str = "REGISTRY_CONFIGURATION_PATH";
+/// The longest name that could be meant for us, in bytes.
+const LONGEST_NAME: usize = 256;
 /// What the name of a variable ends in whose value is the path of a file.
 const FILE: &str = "_file";
 
@@ -46,7 +48,7 @@ pub(super) fn apply(
         match Meaning::of(name) {
             Some(meaning) => {
                 if let Err(message) = put(root, name, text, meaning, files) {
-                    let origin = Origin::Variable(name.clone());
+                    let origin = Origin::Variable(name.as_str().into());
                     applied.problems.push(Problem::new(origin, message));
                 }
             }
@@ -54,7 +56,8 @@ pub(super) fn apply(
                 "the variable `{name}` means nothing here; Kubernetes makes it for a service"
             )),
             None => {
-                applied.warnings.push(unknown(name));
+                let warning = unknown(name);
+                applied.warnings.push(Visible(&warning).to_string());
                 applied.unknown.push(name.clone());
             }
         }
@@ -66,7 +69,7 @@ pub(super) fn apply(
 pub(super) fn not_text(names: &[String]) -> impl Iterator<Item = Problem> {
     let ours = |name: &&String| name.starts_with(PREFIX) && Meaning::of(name).is_some();
     names.iter().filter(ours).map(|name| {
-        let origin = Origin::Variable(name.clone());
+        let origin = Origin::Variable(name.as_str().into());
         Problem::new(origin, "its value is no text in UTF-8")
     })
 }
@@ -81,6 +84,9 @@ enum Meaning {
 
 impl Meaning {
     fn of(name: &str) -> Option<Self> {
+        if name.len() > LONGEST_NAME {
+            return None;
+        }
         let lower = name[PREFIX.len()..].to_lowercase();
         if let Some(path) = path_of(&lower) {
             return Some(Self::Value(path));
@@ -94,6 +100,9 @@ fn path_of(name: &str) -> Option<Vec<Part>> {
     let mut path = Vec::new();
     let mut pattern = String::new();
     for part in name.split('_') {
+        if keys::has_separators(part) {
+            return None;
+        }
         let item = format!("{pattern}[]");
         if let Ok(index) = part.parse()
             && !matches!(keys::find(&item), Found::Nothing)
@@ -135,7 +144,7 @@ fn put(
     meaning: Meaning,
     files: ReadValue,
 ) -> Result<(), String> {
-    let origin = Origin::Variable(name.to_owned());
+    let origin = Origin::Variable(name.into());
     let (path, node) = match meaning {
         Meaning::Value(path) => (path, node_of(name, text, files)?),
         Meaning::File(path) => {
@@ -181,11 +190,13 @@ fn set_by(root: &Node, path: &[Part], variable: &str) -> bool {
         Part::Key(key) => node.get(key),
         Part::Item(index) => node.items().get(*index),
     });
-    found.is_some_and(|node| matches!(&node.origin, Origin::Variable(name) if name == variable))
+    found.is_some_and(|node| matches!(&node.origin, Origin::Variable(name) if **name == *variable))
 }
 
 fn unknown(name: &str) -> String {
+    let short = name.len() <= LONGEST_NAME;
     let near = keys::all()
+        .filter(|_| short)
         .map(|key| variable_of(key.path))
         .map(|known| (strsim::osa_distance(&known, name), known))
         .min()
@@ -194,7 +205,7 @@ fn unknown(name: &str) -> String {
         Some((_, known)) => {
             format!("the variable `{name}` means nothing here: did you mean `{known}`?")
         }
-        None => format!("the variable `{name}` means nothing here"),
+        None => format!("the variable {} means nothing here", shown(name)),
     }
 }
 
@@ -298,6 +309,16 @@ mod tests {
             "{:?}",
             applied.warnings
         );
+    }
+
+    #[test]
+    fn names_that_are_no_paths_mean_nothing() {
+        let long = format!("REGISTRY_LOG_FIELDS{}", "_A".repeat(10_000));
+
+        let (root, applied) = applied("", &[(&long, "a"), ("REGISTRY_HTTP.ADDR", "b")]);
+
+        assert_eq!(root.value, Value::Null);
+        assert_eq!(applied.warnings.len(), 2);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Sources;
 use super::check::{Effect, Seen};
+use super::files::ReadValue;
 use super::key::{Fate, Key};
 use super::keys;
 use super::node::{Node, Value};
@@ -66,10 +67,22 @@ pub struct Setting {
 
 /// Explains a configuration; it is an error only where there is nothing that could be.
 pub fn explain(sources: &Sources) -> Result<Explanation, ConfigError> {
-    let reading = Reading::of(sources)?;
+    of(Reading::of(sources)?, sources)
+}
+
+/// Explains these bytes instead of a file, and reads no other file but by `files`.
+pub fn explain_bytes(
+    bytes: &[u8],
+    sources: &Sources,
+    files: ReadValue,
+) -> Result<Explanation, ConfigError> {
+    of(Reading::of_bytes(bytes, sources, files)?, sources)
+}
+
+fn of(reading: Reading, sources: &Sources) -> Result<Explanation, ConfigError> {
     let mut rows: Vec<_> = reading.checked.seen.iter().map(row).collect();
     rows.extend(reading.unknown_variables.iter().map(|name| Row {
-        key: name.clone(),
+        key: Visible(name).to_string(),
         effect: Effect::Unknown,
         value: HIDDEN.to_owned(),
         origin: "environment".to_owned(),
@@ -96,7 +109,7 @@ fn row(seen: &Seen) -> Row {
         key: Visible(&seen.place.to_string()).to_string(),
         effect: seen.effect,
         value: shown(seen),
-        origin: seen.value.origin.to_string(),
+        origin: Visible(&seen.value.origin.to_string()).to_string(),
     }
 }
 
@@ -189,18 +202,6 @@ impl Explanation {
     /// Whether it can be served by.
     pub fn is_good(&self) -> bool {
         self.problems.is_empty()
-    }
-}
-
-impl Problem {
-    /// The line or the variable that is wrong.
-    pub fn origin(&self) -> String {
-        self.origin.to_string()
-    }
-
-    /// What is wrong with it, fit for a terminal.
-    pub fn message(&self) -> String {
-        Visible(&self.message).to_string()
     }
 }
 

@@ -34,7 +34,7 @@ pub enum FileError {
 }
 
 /// How the file of a value is read.
-pub(super) type ReadValue = fn(&Path) -> Result<String, FileError>;
+pub type ReadValue = fn(&Path) -> Result<String, FileError>;
 
 /// Reads a value from its file; the line break at its end is no part of it.
 pub(super) fn value(path: &Path) -> Result<String, FileError> {
@@ -55,6 +55,11 @@ pub(super) fn text(path: &Path, limit: u64) -> Result<String, FileError> {
     file.take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(FileError::Unreadable)?;
+    checked(bytes, limit)
+}
+
+/// The text that `bytes` are, if they are at most `limit`.
+pub(super) fn checked(bytes: Vec<u8>, limit: u64) -> Result<String, FileError> {
     if bytes.len() as u64 > limit {
         let limit = limit >> 10;
         return Err(FileError::TooLarge { limit });

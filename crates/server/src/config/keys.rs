@@ -42,6 +42,11 @@ pub(super) fn find(path: &str) -> Found {
     all().find(covers).map_or(Found::Nothing, Found::Key)
 }
 
+/// Whether a name has what stands between the names of a path, so that it is none itself.
+pub(super) fn has_separators(name: &str) -> bool {
+    name.contains(['.', '[', ']'])
+}
+
 /// Whether keys lie below this path, so that nothing else may.
 pub(super) fn has_keys_below(path: &str) -> bool {
     all().any(|key| is_below(key.path, path))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::path::{Step, steps};
 
@@ -13,7 +14,7 @@ pub(super) enum Origin {
     /// A line of the file, counted from one.
     Line(usize),
     /// A variable of the environment.
-    Variable(String),
+    Variable(Arc<str>),
 }
 
 /// A value and where it was written.
@@ -136,6 +137,7 @@ impl Node {
         if let Value::Map(entries) = &mut self.value
             && let Some((_, node)) = entries.iter_mut().find(|(name, _)| name == key)
             && matches!(node.value, Value::Scalar(_))
+            && node.file.is_none()
         {
             node.as_map();
         }
@@ -146,10 +148,14 @@ impl Node {
         if !matches!(self.value, Value::Map(_)) {
             let origin = self.origin.clone();
             let entries = match std::mem::replace(&mut self.value, Value::Null) {
-                Value::Scalar(text) if !text.is_empty() => vec![(text, Self::null(origin))],
+                // What a file holds is a value, and may be a secret.
+                Value::Scalar(text) if !text.is_empty() && self.file.is_none() => {
+                    vec![(text, Self::null(origin))]
+                }
                 _ => Vec::new(),
             };
             self.value = Value::Map(entries);
+            self.file = None;
         }
         match &mut self.value {
             Value::Map(entries) => entries,

@@ -49,9 +49,21 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The line or the variable that is wrong, fit for a terminal.
+    pub fn origin(&self) -> String {
+        Visible(&self.origin.to_string()).to_string()
+    }
+
+    /// What is wrong with it, fit for a terminal.
+    pub fn message(&self) -> String {
+        Visible(&self.message).to_string()
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.origin, Visible(&self.message))
+        write!(formatter, "{}: {}", self.origin(), self.message())
     }
 }
 

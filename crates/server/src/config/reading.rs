@@ -47,6 +47,19 @@ impl Reading {
         Ok(Self::parse(&text, writer, sources, files::value))
     }
 
+    /// Reads what stands for the file; the reader of other files is given, so that nothing else is touched.
+    pub(super) fn of_bytes(
+        bytes: &[u8],
+        sources: &Sources,
+        files: ReadValue,
+    ) -> Result<Self, ConfigError> {
+        let text = files::checked(bytes.to_vec(), files::CONFIG_BYTES).map_err(|source| {
+            let path = sources.path.clone().unwrap_or_default();
+            ConfigError::Unreadable { path, source }
+        })?;
+        Ok(Self::parse(&text, Writer::File, sources, files))
+    }
+
     /// Reads a text that stands for the file.
     pub(super) fn parse(
         text: &str,

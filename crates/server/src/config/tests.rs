@@ -1,5 +1,5 @@
+use std::collections::BTreeSet;
 use std::fmt::Write;
-
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,6 +14,28 @@ use crate::tls::ClientAuth;
 
 const BEGIN_OF_KEYS: &str = "<!-- keys: `boxyard config reference` -->\n\n";
 const END_OF_KEYS: &str = "<!-- end of keys -->";
+/// What a fuzzer builds configurations of beside the keys.
+const YAML: &[&str] = &[
+    "!file ",
+    "!!str ",
+    "&a ",
+    "*a",
+    "<<: ",
+    "---",
+    "...",
+    "%YAML 1.2",
+    "? ",
+    "|",
+    ">-",
+    "_FILE=",
+    "true",
+    "null",
+    "1h30m",
+    "64MiB",
+    "0.1",
+    "[]",
+    "{}",
+];
 
 /// What the official image has, and Debian's package but for `auth`.
 const OFFICIAL: &str = "
@@ -436,6 +458,28 @@ fn an_old_log_level_holds_unless_there_is_a_new_one() {
 }
 
 #[test]
+fn what_a_file_holds_is_shown_by_no_mistake() {
+    fn secret(path: &Path) -> Result<String, FileError> {
+        let text = path.starts_with("/a").then(|| "s3cr3t: [s3cr3t".to_owned());
+        text.ok_or(FileError::Kind("a folder"))
+    }
+    let text = "version: 0.1\nstorage: !file /a\nauth: !file /a\nlog: {level: !file /a}\n\
+                http: {addr: !file /a, host: !file /a, headers: {a: !file /a}, tls: {minimumtls: !file /a, ciphersuites: [!file /a]}}\n\
+                health: {http: [{uri: !file /a}]}\n\
+                boxyard: {trustedproxies: [!file /a], uploads: {window: !file /a}}\n";
+
+    let reading = Reading::parse(text, Writer::File, &Sources::default(), secret);
+    let error = reading.config(&Sources::default()).unwrap_err();
+
+    let list = error.to_string();
+    assert!(!list.contains("s3cr3t"), "{list}");
+    assert!(
+        list.contains("line 4: `log.level`: what its file holds is not taken: expected one of"),
+        "{list}"
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let sources = Sources {
         path: Some("/no/such/config.yml".into()),
@@ -448,22 +492,39 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 /// With `BOXYARD_WRITE_REFERENCE` set it writes what it otherwise compares.
-#[test]
-fn the_documentation_has_the_reference_of_the_keys() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/CONFIGURATION.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-
-    let (before, rest) = text.split_once(BEGIN_OF_KEYS).unwrap();
-    let (written, after) = rest.split_once(END_OF_KEYS).unwrap();
-
-    let reference = reference();
+fn compare(file: &str, current: impl FnOnce(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(file);
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let current = current(&written);
     if std::env::var_os("BOXYARD_WRITE_REFERENCE").is_some() {
-        let text = format!("{before}{BEGIN_OF_KEYS}{reference}{END_OF_KEYS}{after}");
-        std::fs::write(&path, text).unwrap();
-        return;
+        return std::fs::write(&path, current).unwrap();
     }
     assert!(
-        written == reference,
-        "docs/CONFIGURATION.md is not current: run `BOXYARD_WRITE_REFERENCE=1 cargo test -p boxyard_server reference_of_the_keys`"
+        written == current,
+        "{file} is not current: run `BOXYARD_WRITE_REFERENCE=1 cargo test -p boxyard_server reference_of_the_keys`"
     );
+}
+
+#[test]
+fn the_documentation_has_the_reference_of_the_keys() {
+    compare("docs/CONFIGURATION.md", |text| {
+        let (before, rest) = text.split_once(BEGIN_OF_KEYS).unwrap();
+        let (_, after) = rest.split_once(END_OF_KEYS).unwrap();
+        format!("{before}{BEGIN_OF_KEYS}{}{END_OF_KEYS}{after}", reference())
+    });
+}
+
+#[test]
+fn the_fuzzer_has_the_words_of_the_reference_of_the_keys() {
+    compare("fuzz/dictionaries/config", |_| {
+        let names = keys::all().flat_map(|key| key.path.split('.'));
+        let names = names.map(|name| format!("{}:", name.trim_end_matches("[]")));
+        let variables = keys::all().map(|key| environment::variable_of(key.path) + "=");
+        let more = YAML.iter().map(|word| (*word).to_owned());
+        let words: BTreeSet<_> = names.chain(variables).chain(more).collect();
+        let lines: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        lines.join("\n") + "\n"
+    });
 }

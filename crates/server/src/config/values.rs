@@ -162,6 +162,10 @@ impl<'a> Values<'a> {
     /// Notes a problem with what is under `path`, or with its absence.
     pub(super) fn wrong(&mut self, path: &str, message: &str) {
         let origin = self.origin(path);
+        let message = match self.root.at(path) {
+            Some(node) if tells(message, node) => without_value(message),
+            _ => message.to_owned(),
+        };
         self.problems
             .push(Problem::new(origin, format!("`{path}`: {message}")));
     }
@@ -179,6 +183,27 @@ impl<'a> Values<'a> {
         }
         node.origin.clone()
     }
+}
+
+/// Whether a message shows what a file holds, which may be a secret: the wrong file is soon named.
+fn tells(message: &str, node: &Node) -> bool {
+    const ENOUGH: usize = 16;
+    if node.file.is_some()
+        && let Value::Scalar(text) = &node.value
+    {
+        let begin: String = text.chars().take(ENOUGH).collect();
+        return message.to_lowercase().contains(&begin.to_lowercase());
+    }
+    let inside = node.entries().iter().map(|(_, node)| node);
+    inside
+        .chain(node.items())
+        .any(|inner| tells(message, inner))
+}
+
+fn without_value(message: &str) -> String {
+    let expected = message.rfind(": expected ");
+    let expected = expected.map_or("", |start| &message[start..]);
+    format!("what its file holds is not taken{expected}")
 }
 
 /// The fields of a map as JSON.

@@ -7,12 +7,14 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::files::ReadValue;
 use super::node::{Node, Origin, Value};
-use super::problem::Problem;
+use super::problem::{Problem, shown};
 
 /// How deep a configuration may nest.
 const DEPTH: usize = 32;
 /// How many values it may have, aliases counted as often as they are used.
 const NODES: usize = 100_000;
+/// How long its texts may be together, in bytes, counted in the same way.
+const BYTES: usize = 4 << 20;
 
 /// Why a text is not taken as a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +82,7 @@ pub(super) fn parse(text: &str, source: Source<'_>) -> Result<Document, YamlErro
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),
         source,
-        nodes: 0,
+        weight: Weight::default(),
         problems: Vec::new(),
     };
     let mut root = None;
@@ -108,8 +110,42 @@ struct Reader<'a> {
     events: Parser<'a, saphyr_parser::StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     source: Source<'a>,
-    nodes: usize,
+    weight: Weight,
     problems: Vec<Problem>,
+}
+
+/// How much memory something takes, about.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weight {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Weight {
+    fn of(node: &Node) -> Self {
+        let mut weight = Self { nodes: 1, bytes: 0 };
+        match &node.value {
+            Value::Null => {}
+            Value::Scalar(text) => weight.bytes += text.len(),
+            Value::List(items) => items.iter().for_each(|item| weight.add(Self::of(item))),
+            Value::Map(entries) => {
+                for (key, node) in entries {
+                    weight.bytes += key.len();
+                    weight.add(Self::of(node));
+                }
+            }
+        }
+        weight
+    }
+
+    fn add(&mut self, other: Self) {
+        self.nodes += other.nodes;
+        self.bytes += other.bytes;
+    }
+
+    fn is_too_much(self) -> bool {
+        self.nodes > NODES || self.bytes > BYTES
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -130,31 +166,47 @@ impl<'a> Reader<'a> {
         match self.source.writer {
             Writer::Defaults => Origin::Default,
             Writer::File => Origin::Line(line),
-            Writer::Variable(name) => Origin::Variable(name.to_owned()),
+            Writer::Variable(name) => Origin::Variable(name.into()),
         }
     }
 
+    /// Counts what is about to be kept, as long as there is room for it.
+    fn weigh(&mut self, weight: Weight, line: usize) -> Result<(), YamlError> {
+        self.weight.add(weight);
+        if self.weight.is_too_much() {
+            return Err(YamlError::TooLarge { line });
+        }
+        Ok(())
+    }
+
     fn node(&mut self, event: Event<'a>, line: usize, depth: usize) -> Result<Node, YamlError> {
-        self.nodes += 1;
-        if depth > DEPTH || self.nodes > NODES {
+        if depth > DEPTH {
             return Err(YamlError::TooLarge { line });
         }
         let (node, anchor) = match event {
             Event::Alias(anchor) => return self.alias(anchor, line),
             Event::Scalar(text, style, anchor, tag) => {
-                (self.scalar(&text, style, tag.as_deref(), line), anchor)
+                let node = self.scalar(&text, style, tag.as_deref(), line);
+                self.weigh(Weight::of(&node), line)?;
+                (node, anchor)
             }
-            Event::SequenceStart(anchor, _) => {
+            Event::SequenceStart(anchor, tag) => {
+                self.weigh(Weight { nodes: 1, bytes: 0 }, line)?;
+                self.no_tag(tag.as_deref(), line);
                 let value = self.list(line, depth)?;
                 (Node::new(self.origin(line), value), anchor)
             }
-            Event::MappingStart(anchor, _) => {
+            Event::MappingStart(anchor, tag) => {
+                self.weigh(Weight { nodes: 1, bytes: 0 }, line)?;
+                self.no_tag(tag.as_deref(), line);
                 let value = self.map(line, depth)?;
                 (Node::new(self.origin(line), value), anchor)
             }
             _ => (Node::null(self.origin(line)), 0),
         };
         if anchor != 0 {
+            // It is kept twice.
+            self.weigh(Weight::of(&node), line)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
@@ -162,24 +214,41 @@ impl<'a> Reader<'a> {
 
     fn alias(&mut self, anchor: usize, line: usize) -> Result<Node, YamlError> {
         let node = self.anchors.get(&anchor).ok_or(YamlError::Alias { line })?;
-        self.nodes += count(node);
-        if self.nodes > NODES {
-            return Err(YamlError::TooLarge { line });
-        }
-        Ok(node.clone())
+        let node = node.clone();
+        self.weigh(Weight::of(&node), line)?;
+        Ok(node)
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Node {
         let origin = self.origin(line);
         match tag {
             Some(tag) if tag.handle == "!" && tag.suffix == "file" => self.file(text, origin),
-            Some(tag) if tag.handle == "!" && !tag.suffix.is_empty() => {
-                let message = format!("unknown tag `!{}`: only `!file` is known", tag.suffix);
-                self.problems.push(Problem::mild(origin.clone(), message));
+            Some(tag) if is_local(tag) => {
+                self.unknown_tag(tag, origin.clone());
                 Node::null(origin)
             }
             _ => Node::new(origin, value(text, style == ScalarStyle::Plain)),
         }
+    }
+
+    /// Lists and maps come from no file.
+    fn no_tag(&mut self, tag: Option<&Tag>, line: usize) {
+        let Some(tag) = tag.filter(|tag| is_local(tag)) else {
+            return;
+        };
+        if tag.suffix == "file" {
+            let message = "`!file` must be followed by the path of a file";
+            let origin = self.origin(line);
+            self.problems.push(Problem::new(origin, message));
+        } else {
+            self.unknown_tag(tag, self.origin(line));
+        }
+    }
+
+    fn unknown_tag(&mut self, tag: &Tag, origin: Origin) {
+        let name = shown(&format!("!{}", tag.suffix));
+        let message = format!("unknown tag {name}: only `!file` is known");
+        self.problems.push(Problem::mild(origin, message));
     }
 
     /// The text that a file holds, so that a secret need not stand in the configuration.
@@ -217,9 +286,16 @@ impl<'a> Reader<'a> {
                 (Event::Scalar(text, ..), line) => (text.into_owned(), line),
                 (_, line) => return Err(YamlError::Key { line }),
             };
+            let bytes = key.len();
+            self.weigh(Weight { nodes: 0, bytes }, line)?;
             let (event, value_line) = self.inside(line)?;
             let mut node = self.node(event, value_line, depth + 1)?;
             if key == "<<" {
+                if !is_mergeable(&node) {
+                    let message = "`<<` takes a map, or a list of maps";
+                    let origin = self.origin(line);
+                    self.problems.push(Problem::new(origin, message));
+                }
                 merged.push(node);
                 continue;
             }
@@ -227,7 +303,7 @@ impl<'a> Reader<'a> {
             node.origin = self.origin(line);
             if let Some(first) = entries.put(&key, node) {
                 let origin = self.origin(line);
-                let message = format!("key `{key}` is there twice, first in {first}");
+                let message = format!("key {} is there twice, first in {first}", shown(&key));
                 self.problems.push(Problem::mild(origin, message));
             }
         }
@@ -278,13 +354,17 @@ fn value(text: &str, plain: bool) -> Value {
     }
 }
 
-fn count(node: &Node) -> usize {
-    let inside = node
-        .entries()
-        .iter()
-        .map(|(_, node)| node)
-        .chain(node.items());
-    1 + inside.map(count).sum::<usize>()
+/// Whether a tag is ours or nobody's; `!!str` and its like say only what a value is anyway.
+fn is_local(tag: &Tag) -> bool {
+    tag.handle == "!" && !tag.suffix.is_empty()
+}
+
+fn is_mergeable(node: &Node) -> bool {
+    match &node.value {
+        Value::Null | Value::Map(_) => true,
+        Value::Scalar(_) => false,
+        Value::List(items) => items.iter().all(|item| matches!(item.value, Value::Map(_))),
+    }
 }
 
 fn line_of(span: Span) -> usize {
@@ -389,6 +469,31 @@ mod tests {
         }
 
         assert!(matches!(parse(&bomb), Err(YamlError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn one_long_text_cannot_blow_it_up_either() {
+        let text = "x".repeat(500_000);
+        let aliases = vec!["*a"; 10_000].join(", ");
+
+        let error = parse(&format!("a: &a {text}\nb: [{aliases}]\n"));
+
+        assert!(matches!(error, Err(YamlError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_merged_or_read_from_a_file_is_told() {
+        let document = document("a: {<<: 1}\nb: !file [x]\nc: !other {x: y}\n").unwrap();
+
+        let problems: Vec<_> = document.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "line 1: `<<` takes a map, or a list of maps",
+                "line 2: `!file` must be followed by the path of a file",
+                "line 3: unknown tag `!other`: only `!file` is known",
+            ]
+        );
     }
 
     #[test]

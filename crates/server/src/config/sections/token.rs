@@ -8,6 +8,8 @@ use crate::config::key::{Key, works};
 use crate::config::node::{Node, Value};
 use crate::config::values::Values;
 
+const ALGORITHMS: &str = "auth.token.signingalgorithms";
+
 pub(in crate::config) const KEYS: &[Key] = &[
     works(
         "auth.token.realm",
@@ -35,7 +37,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "A file with a set of JSON Web Keys that may sign tokens. It is read again when it changes.",
     ),
     works(
-        "auth.token.signingalgorithms",
+        ALGORITHMS,
         "all of them",
         "A list of the algorithms that tokens may be signed by: `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `ES512`, `EdDSA`, and with a secret in `jwks` `HS256`, `HS384`, `HS512`.",
     ),
@@ -134,12 +136,11 @@ fn is_quotable(text: &str) -> bool {
 }
 
 fn read_algorithms(values: &mut Values<'_>) -> Vec<Algorithm> {
-    const PATH: &str = "auth.token.signingalgorithms";
-    let Some(node) = values.node(PATH).filter(|node| !node.is_empty()) else {
+    let Some(node) = values.node(ALGORITHMS).filter(|node| !node.is_empty()) else {
         return Algorithm::ALL.to_vec();
     };
     if !matches!(node.value, Value::List(_)) {
-        values.wrong(PATH, "expected a list of algorithms");
+        values.wrong(ALGORITHMS, "expected a list of algorithms");
         return Vec::new();
     }
     let items = node.items().iter().enumerate();
@@ -157,7 +158,7 @@ fn algorithm(values: &mut Values<'_>, index: usize, item: &Node) -> Option<Algor
     if algorithm.is_none() {
         let known: Vec<_> = Algorithm::ALL.iter().map(|known| known.name()).collect();
         let message = format!("`{name}` is none: expected some of {}", known.join(", "));
-        values.wrong(&format!("auth.token.signingalgorithms.{index}"), &message);
+        values.wrong(&format!("{ALGORITHMS}[{index}]"), &message);
     }
     algorithm
 }
