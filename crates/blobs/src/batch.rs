@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use boxyard_oci::{Digest, RepoName, Tag};
 use bytes::Bytes;
 
+use crate::action::Action;
 use crate::folder::Folder;
 use crate::layout::{LAYERS, MANIFESTS, Tree, UPLOADS};
 use crate::link::Link;
@@ -137,11 +138,13 @@ impl Batch {
     pub fn finish(self) -> io::Result<()> {
         let links = &self.folder.inner.links;
         let _alone = links.lock().unwrap_or_else(PoisonError::into_inner);
-        for stage in &self.stages {
-            self.folder.make_writes(stage)?;
-            self.folder.make_removals(stage)?;
-        }
-        Ok(())
+        let Self { folder, stages } = &self;
+        folder.timed(Action::PutContent, || {
+            stages.iter().try_for_each(|stage| {
+                folder.make_writes(stage)?;
+                folder.make_removals(stage)
+            })
+        })
     }
 
     fn stage(&mut self) -> &mut Stage {

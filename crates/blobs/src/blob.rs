@@ -6,6 +6,7 @@ use std::path::Path;
 
 use boxyard_oci::{Algorithm, Digest};
 
+use crate::action::Action;
 use crate::disk::PathError;
 use crate::folder::Folder;
 use crate::look::{self, Kind};
@@ -17,7 +18,8 @@ const PIECE: usize = 256 * 1024;
 impl Folder {
     /// The size of a blob's file.
     pub fn blob_size(&self, digest: &Digest) -> io::Result<Option<u64>> {
-        look::file_size(&self.inner.layout.blob(digest))
+        let path = self.inner.layout.blob(digest);
+        self.timed(Action::Stat, || look::file_size(&path))
     }
 
     /// Opens a blob's file for reading.
@@ -28,7 +30,7 @@ impl Folder {
     /// Reads a blob of at most `max` bytes whole; a larger one is an error of kind `FileTooLarge`.
     pub fn read_blob(&self, digest: &Digest, max: u64) -> io::Result<Option<Vec<u8>>> {
         let path = self.inner.layout.blob(digest);
-        match look::read_bounded(&path, max)? {
+        match self.timed(Action::GetContent, || look::read_bounded(&path, max))? {
             Some(bytes) if bytes.len() as u64 > max => {
                 let kind = io::ErrorKind::FileTooLarge;
                 Err(PathError::wrap("read", &path, kind.into()))
@@ -41,18 +43,23 @@ impl Folder {
     pub fn write_blob(&self, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
         let (inner, path) = (&self.inner, self.inner.layout.blob(digest));
         let _claim = inner.claims.claim(digest);
-        inner
-            .folders
-            .make_durable(&inner.disk, &inner.layout.blob_folder(digest), || {
+        self.timed(Action::PutContent, || {
+            let folder = inner.layout.blob_folder(digest);
+            inner.folders.make_durable(&inner.disk, &folder, || {
                 small_file::replace(&inner.disk, &path, bytes)
             })
+        })
     }
 
     /// Removes a blob's file and its folder durably; answers whether there was a file.
     pub fn remove_blob(&self, digest: &Digest) -> io::Result<bool> {
+        let _claim = self.inner.claims.claim(digest);
+        self.timed(Action::Delete, || self.remove_claimed_blob(digest))
+    }
+
+    fn remove_claimed_blob(&self, digest: &Digest) -> io::Result<bool> {
         let inner = &self.inner;
         let folder = inner.layout.blob_folder(digest);
-        let _claim = inner.claims.claim(digest);
         if !look::is_folder(&folder)? {
             // An earlier removal may have ended before its sync.
             crate::remove::sync_absence(&inner.disk, [folder.as_path()])?;

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::action::Stopwatch;
 use crate::claims::Claims;
 use crate::disk::{Disk, PathError};
 use crate::fence::Fences;
@@ -28,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) fences: Arc<Fences>,
     // One batch of links is written at a time.
     pub(crate) links: Mutex<()>,
+    // It comes after the folder is open, if anybody watches.
+    pub(crate) stopwatch: OnceLock<Arc<dyn Stopwatch>>,
 }
 
 /// What is left on the filesystem for this process.

@@ -7,6 +7,7 @@
 //! Every system call that changes the disk goes through one module, which asks [`Faults`] first, so that a test can end any operation after each of its steps.
 //! Each operation may be repeated after it was cut short anywhere, and then completes.
 
+mod action;
 mod batch;
 mod blob;
 mod claims;
@@ -34,6 +35,7 @@ mod walk;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use action::{Action, Stopwatch};
 pub use batch::Batch;
 pub use disk::{Faults, NoFaults, Step};
 pub use folder::{Folder, Space};

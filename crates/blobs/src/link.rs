@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use boxyard_oci::{Digest, RepoName, Tag};
 
+use crate::action::Action;
 use crate::folder::Folder;
 use crate::layout::{Layout, Tree};
 use crate::look;
@@ -77,19 +78,23 @@ impl Link<'_> {
 impl Folder {
     /// Reads a link.
     pub fn read_link(&self, tree: Tree, link: &Link<'_>) -> io::Result<LinkText> {
-        let text = look::read_bounded(&link.path(&self.inner.layout, tree), LONGEST)?;
+        let path = link.path(&self.inner.layout, tree);
+        let text = self.timed(Action::GetContent, || look::read_bounded(&path, LONGEST))?;
         Ok(text.map_or(LinkText::Absent, |text| parse(&text)))
     }
 
     /// When a link was last written.
     pub fn link_modified(&self, tree: Tree, link: &Link<'_>) -> io::Result<Option<SystemTime>> {
-        look::file_modified(&link.path(&self.inner.layout, tree))
+        let path = link.path(&self.inner.layout, tree);
+        self.timed(Action::Stat, || look::file_modified(&path))
     }
 
     /// The media type recorded for a manifest whose payload does not tell it.
     pub fn read_media_type(&self, repo: &RepoName, digest: &Digest) -> io::Result<Option<String>> {
         let path = self.inner.layout.media_type(repo, digest);
-        let text = look::read_bounded(&path, LONGEST_MEDIA_TYPE)?;
+        let text = self.timed(Action::GetContent, || {
+            look::read_bounded(&path, LONGEST_MEDIA_TYPE)
+        })?;
         let text = text.filter(|text| text.len() as u64 <= LONGEST_MEDIA_TYPE);
         Ok(text.and_then(|text| String::from_utf8(text).ok()))
     }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use boxyard_oci::{Algorithm, Digest, RepoName, Tag};
 
+use crate::action::Action;
 use crate::folder::Folder;
 use crate::layout::{ALGORITHMS, Tree};
 use crate::look::{self, Entry, Kind};
@@ -73,7 +74,7 @@ impl Folder {
     /// The tags of a repository, in the order of their bytes; what is no tag is skipped.
     pub fn tags(&self, tree: Tree, repo: &RepoName) -> io::Result<Vec<Tag>> {
         let folder = self.inner.layout.tags(tree, repo);
-        parsed(&folder, &mut Oddities::default())
+        self.timed(Action::List, || parsed(&folder, &mut Oddities::default()))
     }
 
     /// The manifests that a repository has a folder for, in the order of their digests.
@@ -81,24 +82,25 @@ impl Folder {
     /// Distribution's delete leaves the folder without its link: only [`Folder::read_link`] tells.
     pub fn revisions(&self, tree: Tree, repo: &RepoName) -> io::Result<Vec<Digest>> {
         let folder = self.inner.layout.revisions(tree, repo);
-        digests(&folder, &mut Oddities::default())
+        self.timed(Action::List, || digests(&folder, &mut Oddities::default()))
     }
 
     /// The blobs that a repository has a folder for, by the digests that they are asked for by; see [`Folder::revisions`].
     pub fn layers(&self, repo: &RepoName) -> io::Result<Vec<Digest>> {
         let folder = self.inner.layout.layers(Tree::Distribution, repo);
-        digests(&folder, &mut Oddities::default())
+        self.timed(Action::List, || digests(&folder, &mut Oddities::default()))
     }
 
     /// The manifests that a tag has named; see [`Folder::revisions`].
     pub fn tag_index(&self, repo: &RepoName, tag: &Tag) -> io::Result<Vec<Digest>> {
         let folder = self.inner.layout.tag_index(Tree::Distribution, repo, tag);
-        digests(&folder, &mut Oddities::default())
+        self.timed(Action::List, || digests(&folder, &mut Oddities::default()))
     }
 
     /// The uploads of a repository, among them what is left of finished ones.
     pub fn uploads(&self, repo: &RepoName) -> io::Result<Vec<UploadId>> {
-        parsed(&self.inner.layout.uploads(repo), &mut Oddities::default())
+        let folder = self.inner.layout.uploads(repo);
+        self.timed(Action::List, || parsed(&folder, &mut Oddities::default()))
     }
 
     /// What does not belong into the folders of one repository.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::process::{getegid, geteuid};
@@ -78,6 +78,7 @@ impl Folder {
                 claims: Claims::default(),
                 fences: Arc::new(Fences::default()),
                 links: Mutex::default(),
+                stopwatch: OnceLock::new(),
             }),
         })
     }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use boxyard_oci::{Algorithm, Digest, RepoName};
 
+use crate::action::Action;
 use crate::blob::hash_file;
 use crate::folder::Folder;
 use crate::look;
@@ -154,9 +155,11 @@ impl Folder {
             let expected = *digest;
             return Err(UploadFault::Mismatch { expected, actual }.into());
         }
-        upload.sync()?;
-        self.begin_intent(digest)?;
-        self.rename_to_blob(&upload, digest)?;
+        self.timed(Action::Move, || {
+            upload.sync()?;
+            self.begin_intent(digest)?;
+            self.rename_to_blob(&upload, digest)
+        })?;
         self.forget_session(upload);
         Ok(())
     }

@@ -60,7 +60,7 @@ pub use settings::Settings;
 pub use start::{Options, StartError};
 pub use vitals::Vitals;
 
-pub use boxyard_blobs::UploadId;
+pub use boxyard_blobs::{Action, Stopwatch, UploadId};
 pub use boxyard_meta::{
     Backlog, Event, Finding, FindingKind, PendingEvent, Receiver, RepositorySummary, StoredFinding,
     StoredManifest, TagSummary,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxyard_blobs::{Faults, Folder, LockError};
+use boxyard_blobs::{Faults, Folder, LockError, Stopwatch};
 use boxyard_meta::{CommitFaults, DAMAGE_MARK, LastRun, Meta, OpenError, Phase};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,6 +43,8 @@ pub struct Options {
     pub lock_wait: Duration,
     /// Whether whoever opens it ends a restore.
     pub(crate) resumes_restore: bool,
+    /// Who is told how long the folder's work takes.
+    pub stopwatch: Option<Arc<dyn Stopwatch>>,
     /// What fails on purpose, in tests.
     pub faults: Arc<dyn Faults>,
     /// What fails on purpose around commits, in tests.
@@ -58,6 +60,7 @@ impl Options {
             settings: Settings::default(),
             lock_wait: LOCK_WAIT,
             resumes_restore: false,
+            stopwatch: None,
             faults: Arc::new(boxyard_blobs::NoFaults),
             commit_faults: Arc::new(boxyard_meta::NoFaults),
         }
@@ -216,6 +219,9 @@ fn is_level(last: LastRun, mark: u64) -> bool {
 fn open_blocking(options: Options) -> Result<Registry, StartError> {
     let database = options.database_path();
     let folder = Folder::open(&options.root, options.faults).map_err(StartError::Folder)?;
+    if let Some(stopwatch) = options.stopwatch {
+        folder.watch(stopwatch);
+    }
     let lock = folder.lock(options.lock_wait).map_err(StartError::Locked)?;
     if !options.resumes_restore && folder.own().join(RESTORING).exists() {
         let root = options.root;

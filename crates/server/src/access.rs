@@ -14,11 +14,14 @@ use boxyard_auth::{
 };
 use boxyard_oci::ErrorCode;
 use http::request::Parts;
+use prometheus::IntCounter;
 
 use crate::config::{Config, Secret};
 use crate::error::ApiError;
 use crate::external::External;
 use crate::listen::Place;
+use crate::metrics::Metrics;
+use crate::metrics::logins::FailedLogins;
 use crate::peer::Peer;
 
 pub(crate) use caller::Caller;
@@ -46,6 +49,8 @@ pub(crate) struct Access {
     certificate: Option<NameSource>,
     tickets: Tickets,
     pub(crate) challenge: Challenge,
+    /// None where nobody asks who it is.
+    failed: Option<FailedLogins>,
 }
 
 /// A token of our own, as it is handed out.
@@ -59,7 +64,7 @@ pub(crate) struct Issued {
 
 impl Access {
     /// Opens what the configuration names; this waits for the disk.
-    pub(crate) fn open(config: &Config) -> Result<Self, AccessError> {
+    pub(crate) fn open(config: &Config, metrics: &Metrics) -> Result<Self, AccessError> {
         let auth = &config.auth;
         let gate = gate(config);
         let logins = auth.passwords.as_ref().map(Logins::open).transpose()?;
@@ -74,7 +79,9 @@ impl Access {
             None => Challenge::None,
         };
         let secret = config.http.secret.as_ref();
+        let knows_somebody = logins.is_some() || tokens.is_some() || auth.certificate.is_some();
         Ok(Self {
+            failed: knows_somebody.then(|| FailedLogins::new(metrics)),
             gate,
             logins: logins.map(Arc::new),
             tokens: tokens.map(Arc::new),
@@ -93,6 +100,7 @@ impl Access {
             certificate: None,
             tickets: Tickets::new(None),
             challenge: Challenge::None,
+            failed: None,
         }
     }
 
@@ -182,10 +190,12 @@ impl Access {
         match logins.check(asked.external.client, &user, password).await {
             Ok(()) => Ok(Identity::User(user)),
             Err(logins::Refused::Wrong) => {
+                self.count(|failed| &failed.password);
                 let reason = "the user name or the password is wrong";
                 Err(self.refuse(asked, &reason, "", None))
             }
             Err(logins::Refused::Throttled(throttled)) => {
+                self.count(|failed| &failed.throttled);
                 Err(
                     ApiError::client(ErrorCode::TooManyRequests, &throttled).with_header(
                         http::header::RETRY_AFTER,
@@ -196,8 +206,15 @@ impl Access {
         }
     }
 
+    fn count(&self, which: impl Fn(&FailedLogins) -> &IntCounter) {
+        if let Some(failed) = &self.failed {
+            which(failed).inc();
+        }
+    }
+
     fn bearer(&self, asked: Asked<'_>, token: &str, needs: &[Grant]) -> Result<Identity, ApiError> {
         let invalid = |error: &dyn std::fmt::Display| {
+            self.count(|failed| &failed.token);
             let scope = scope::write(needs);
             let answer = self.refuse(asked, error, &scope, Some(Flaw::InvalidToken));
             Err(answer.with_detail(caller::detail(needs)))

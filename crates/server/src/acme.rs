@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::LetsEncrypt;
 use crate::error::chain;
+use crate::tls::Expiry;
 use cache::Cache;
 use certificate::Certificate;
 use order::OrderError;
@@ -85,14 +86,18 @@ impl fmt::Debug for Acme {
 
 impl Acme {
     /// Takes what the folder has; no network is needed.
-    pub(crate) fn open(settings: &LetsEncrypt, clock: Clock) -> Result<Self, AcmeError> {
+    pub(crate) fn open(
+        settings: &LetsEncrypt,
+        clock: Clock,
+        expiry: Expiry,
+    ) -> Result<Self, AcmeError> {
         let cache = Cache::open(&settings.folder).map_err(|source| AcmeError::Cache {
             folder: settings.folder.clone(),
             source,
         })?;
         let transport = Transport::new(settings.authorities.as_deref())?;
         let mut acme = Self {
-            shelf: Arc::new(Shelf::of(&settings.hosts)),
+            shelf: Arc::new(Shelf::of(&settings.hosts, expiry)),
             settings: settings.clone(),
             cache,
             transport,

@@ -5,8 +5,10 @@
 
 pub(crate) mod handler;
 pub(crate) mod http;
+pub(crate) mod logins;
 mod process;
 mod state;
+pub(crate) mod storage;
 
 use std::sync::OnceLock;
 

@@ -22,9 +22,10 @@ use crate::links::Links;
 use crate::listen::{self, Acceptor, BindError, Bound, ConnectionLimits, Place};
 use crate::log::Logs;
 use crate::metrics::Metrics;
+use crate::metrics::storage::StorageMetrics;
 use crate::notifications::{self, Delivery, NotificationsError, Notifier};
 use crate::sd_notify;
-use crate::tls::{Origin, Tls, TlsError};
+use crate::tls::{Expiry, Origin, Tls, TlsError};
 use crate::traces::Traces;
 
 /// How long a new connection may take to send its first request.
@@ -95,6 +96,15 @@ pub fn registry_options(config: &Config) -> Options {
     options
 }
 
+/// The same, with the folder's work timed where somebody may ask for that.
+fn timed(mut options: Options, config: &Config, metrics: &Metrics) -> Options {
+    if config.debug.metrics.is_some() {
+        let times = StorageMetrics::new(metrics, config.storage.driver());
+        options.stopwatch = Some(Arc::new(times));
+    }
+    options
+}
+
 impl Server {
     /// Opens the registry's folder and begins to listen.
     pub async fn start(config: &Config, logs: &Logs) -> Result<Self, ServerError> {
@@ -103,9 +113,9 @@ impl Server {
         let (health, checks) = health(config);
         let opened = Arc::new(OnceLock::new());
         let debug = debug(config, logs, &metrics, &health, &opened).await?;
-        let (tls, acme) = encryption(config)?;
-        let access = Access::open(config)?;
-        let options = registry_options(config);
+        let (tls, acme) = encryption(config, &metrics)?;
+        let access = Access::open(config, &metrics)?;
+        let options = timed(registry_options(config), config, &metrics);
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
         opened.get_or_init(|| Arc::clone(&registry));
@@ -283,17 +293,21 @@ fn health(config: &Config) -> (Arc<Health>, Checks) {
 }
 
 /// What encrypts connections, and what gets certificates for that while the server runs.
-fn encryption(config: &Config) -> Result<(Option<Arc<Tls>>, Option<Acme>), ServerError> {
+fn encryption(
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<(Option<Arc<Tls>>, Option<Acme>), ServerError> {
     let Some(settings) = &config.tls else {
         return Ok((None, None));
     };
+    let expiry = Expiry::new(metrics);
     let (origin, acme) = match &settings.source {
         Source::Files { certificate, key } => {
             let (certificate, key) = (certificate.clone(), key.clone());
             (Origin::Files { certificate, key }, None)
         }
         Source::Acme(settings) => {
-            let acme = Acme::open(settings, SystemTime::now)?;
+            let acme = Acme::open(settings, SystemTime::now, expiry.clone())?;
             let origin = Origin::Live {
                 certificates: acme.certificates(),
                 challenges: acme.proofs(),
@@ -301,7 +315,7 @@ fn encryption(config: &Config) -> Result<(Option<Arc<Tls>>, Option<Acme>), Serve
             (origin, Some(acme))
         }
     };
-    let tls = Tls::load(settings, origin, config.http.http2)?;
+    let tls = Tls::load(settings, origin, config.http.http2, expiry)?;
     Ok((Some(Arc::new(tls)), acme))
 }
 

@@ -1,6 +1,7 @@
 //! TLS: which certificate is shown, what is asked of clients, and what happens to connections that do not agree.
 
 mod clients;
+mod expiry;
 mod handshake;
 mod pair;
 pub mod probe;
@@ -22,6 +23,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 pub use clients::{ClientAuth, ClientCasError};
+pub(crate) use expiry::Expiry;
 pub(crate) use handshake::HandshakeError;
 pub use pair::FileError;
 
@@ -68,6 +70,7 @@ pub(crate) struct Tls {
     settings: Settings,
     origin: Origin,
     http2: bool,
+    expiry: Expiry,
     /// What the next handshake is made with; running connections keep what they have.
     current: RwLock<Configs>,
 }
@@ -80,12 +83,18 @@ struct Configs {
 
 impl Tls {
     /// Reads everything that the configuration names.
-    pub(crate) fn load(settings: &Settings, origin: Origin, http2: bool) -> Result<Self, TlsError> {
-        let configs = configs(settings, &origin, http2)?;
+    pub(crate) fn load(
+        settings: &Settings,
+        origin: Origin,
+        http2: bool,
+        expiry: Expiry,
+    ) -> Result<Self, TlsError> {
+        let configs = configs(settings, &origin, http2, &expiry)?;
         Ok(Self {
             settings: settings.clone(),
             origin,
             http2,
+            expiry,
             current: RwLock::new(configs),
         })
     }
@@ -149,7 +158,7 @@ impl Tls {
             return;
         }
         seen.stamps = stamps;
-        match configs(&self.settings, &self.origin, self.http2) {
+        match configs(&self.settings, &self.origin, self.http2, &self.expiry) {
             Ok(configs) => {
                 let mut current = self.current.write();
                 **current
@@ -179,7 +188,12 @@ struct Seen {
     trouble: Option<String>,
 }
 
-fn configs(settings: &Settings, origin: &Origin, http2: bool) -> Result<Configs, TlsError> {
+fn configs(
+    settings: &Settings,
+    origin: &Origin,
+    http2: bool,
+    expiry: &Expiry,
+) -> Result<Configs, TlsError> {
     let provider = Arc::new(provider(settings));
     let usual: &[&[u8]] = if http2 { &[HTTP2, HTTP1] } else { &[HTTP1] };
     Ok(match origin {
@@ -188,9 +202,12 @@ fn configs(settings: &Settings, origin: &Origin, http2: bool) -> Result<Configs,
             if let Some(why) = pair::untimely(&pair.cert[0], Timestamp::now()) {
                 tracing::warn!(certificate = %certificate.display(), "clients will refuse the certificate: {why}");
             }
+            let leaf = pair.cert[0].clone();
             let resolver = Arc::new(SingleCertAndKey::from(pair));
+            let usual = config(settings, &provider, resolver, usual)?;
+            expiry.show_only(&leaf);
             Configs {
-                usual: config(settings, &provider, resolver, usual)?,
+                usual,
                 challenge: None,
             }
         }

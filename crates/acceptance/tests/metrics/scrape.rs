@@ -99,6 +99,17 @@ impl Scrape {
         shapes
     }
 
+    /// The values that a label has in the samples of this name.
+    pub(crate) fn values(&self, name: &str, label: &str) -> BTreeSet<String> {
+        let of_name = self.samples().filter_map(|(series, _)| {
+            let (found, labels) = series.split_once('{')?;
+            (found == name).then_some(labels.trim_end_matches('}'))
+        });
+        let labels = of_name.flat_map(pairs);
+        let values = labels.filter(|(found, _)| *found == label);
+        values.map(|(_, value)| value.to_owned()).collect()
+    }
+
     fn samples(&self) -> impl Iterator<Item = (&str, &str)> {
         let lines = self.text.lines().filter(|line| !line.starts_with('#'));
         lines.filter_map(|line| line.rsplit_once(' '))

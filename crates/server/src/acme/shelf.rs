@@ -8,12 +8,14 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::certificate::Certificate;
+use crate::tls::Expiry;
 
 /// Certificates by host, as they are now.
 #[derive(Debug)]
 pub(crate) struct Shelf {
     /// Whose certificate those get who say no name, or one that is not ours.
     first: String,
+    expiry: Expiry,
     inside: RwLock<Inside>,
 }
 
@@ -24,14 +26,18 @@ struct Inside {
 }
 
 impl Shelf {
-    pub(super) fn of(hosts: &[String]) -> Self {
+    pub(super) fn of(hosts: &[String], expiry: Expiry) -> Self {
         Self {
             first: hosts.first().cloned().unwrap_or_default(),
+            expiry,
             inside: RwLock::default(),
         }
     }
 
     pub(super) fn put(&self, host: &str, certificate: &Certificate) {
+        if let Some(leaf) = certificate.key.cert.first() {
+            self.expiry.show(host, leaf);
+        }
         let certificates = &mut self.write().certificates;
         certificates.insert(host.to_owned(), certificate.clone());
     }

@@ -7,6 +7,8 @@ pub(crate) enum Handler {
     Base,
     /// `/v2/_catalog`.
     Catalog,
+    /// `/v2/token`, which distribution does not have.
+    Token,
     /// A list of tags.
     Tags,
     /// A manifest.
@@ -25,9 +27,10 @@ pub(crate) enum Handler {
 
 impl Handler {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Base,
         Self::Catalog,
+        Self::Token,
         Self::Tags,
         Self::Manifest,
         Self::Blob,
@@ -45,6 +48,7 @@ impl Handler {
         let mut next = || segments.next().unwrap_or_default();
         match (next(), next(), next()) {
             ("_catalog", "v2", _) => Self::Catalog,
+            ("token", "v2", "") => Self::Token,
             ("list", "tags", _) => Self::Tags,
             ("uploads", "blobs", _) | ("", "uploads", "blobs") => Self::BlobUpload,
             (_, "uploads", "blobs") => Self::BlobUploadChunk,
@@ -61,6 +65,7 @@ impl Handler {
         match self {
             Self::Base => "base",
             Self::Catalog => "catalog",
+            Self::Token => "token",
             Self::Tags => "tags",
             Self::Manifest => "manifest",
             Self::Blob => "blob",
@@ -82,6 +87,7 @@ mod tests {
         match route {
             Route::Base => Handler::Base,
             Route::Catalog => Handler::Catalog,
+            Route::Token => Handler::Token,
             Route::Tags(_) => Handler::Tags,
             Route::Manifest(..) => Handler::Manifest,
             Route::Blob(..) => Handler::Blob,
@@ -101,6 +107,7 @@ mod tests {
             "/v2".to_owned(),
             "/v2/".to_owned(),
             "/v2/_catalog".to_owned(),
+            "/v2/token".to_owned(),
             "/v2/a/tags/list".to_owned(),
             "/v2/tags/tags/list".to_owned(),
             "/v2/a/b/manifests/latest".to_owned(),

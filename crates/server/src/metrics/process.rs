@@ -9,6 +9,8 @@ use super::Metrics;
 
 /// Ticks of the processor's clock in a second, which Linux shows to every program alike.
 const TICKS: f64 = 100.0;
+/// What clients of Prometheus show where the system has no limit: 2 to the 64th.
+const WITHOUT_LIMIT: f64 = 18_446_744_073_709_551_616.0;
 
 /// The numbers of this process.
 #[derive(Debug)]
@@ -16,6 +18,7 @@ pub(super) struct Process {
     cpu: Counter,
     resident: Gauge,
     size: Gauge,
+    most: Gauge,
     open_files: Gauge,
     files: Gauge,
     threads: Gauge,
@@ -45,6 +48,10 @@ impl Process {
             size: gauge(
                 "process_virtual_memory_bytes",
                 "Virtual memory size in bytes.",
+            ),
+            most: gauge(
+                "process_virtual_memory_max_bytes",
+                "Maximum amount of virtual memory available in bytes.",
             ),
             open_files: gauge("process_open_fds", "Number of open file descriptors."),
             files: gauge(
@@ -86,7 +93,8 @@ impl Process {
                 .map(f64::from),
         );
         let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-        set(&self.files, field(&limits, "Max open files"));
+        set(&self.files, limit(&limits, "Max open files"));
+        set(&self.most, limit(&limits, "Max address space"));
     }
 }
 
@@ -94,6 +102,15 @@ impl Process {
 fn field(text: &str, name: &str) -> Option<f64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
     rest.split_whitespace().next()?.parse().ok()
+}
+
+/// The limit of this name; where there is none, the largest number that the system knows.
+fn limit(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    match line.split_whitespace().next()? {
+        "unlimited" => Some(WITHOUT_LIMIT),
+        soft => soft.parse().ok(),
+    }
 }
 
 /// Seconds of the processor, from `/proc/self/stat`: the name in parentheses may have spaces.
@@ -114,6 +131,14 @@ mod tests {
         let stat = "7 (box) yard) S 1 7 7 0 -1 4194560 9 0 0 0 250 50 0 0 20 0 4 0 1 2 3";
 
         assert_eq!(cpu(stat), Some(3.0));
+    }
+
+    #[test]
+    fn a_limit_that_is_none_is_the_largest_number() {
+        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax address space  unlimited  unlimited  bytes\nMax open files  1024  4096  files\n";
+
+        assert_eq!(limit(limits, "Max address space"), Some(WITHOUT_LIMIT));
+        assert_eq!(limit(limits, "Max open files"), Some(1_024.0));
     }
 
     #[test]

@@ -122,6 +122,17 @@ pub struct Storage {
     pub purging: Option<Purging>,
 }
 
+impl Storage {
+    /// The name of what keeps things, as the configuration has it.
+    pub(crate) fn driver(&self) -> &'static str {
+        if self.in_memory {
+            "inmemory"
+        } else {
+            "filesystem"
+        }
+    }
+}
+
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Storage {
     const ROOT: &str = "/var/lib/registry";
     const LEAST_THREADS: usize = 25;
