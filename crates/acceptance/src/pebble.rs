@@ -5,7 +5,7 @@ use std::fs;
 use boxyard_testkit::{binary, eventually};
 use serde_json::{Value, json};
 
-use crate::{Network, Sandbox, Tool};
+use crate::{Network, Sandbox, Tool, go_program};
 
 /// A machine with Pebble, a server of names that answers everything with this machine, and a registry.
 ///
@@ -69,42 +69,103 @@ impl Pebble {
         self.end_program("pebble");
     }
 
-    /// Starts the registry with this below `http.tls.letsencrypt`, and waits until it listens.
+    /// Starts the registry with certificates for these hosts, and waits until it listens.
     #[track_caller]
     pub fn serve(&mut self, hosts: &[&str]) {
-        let config = json!({
+        self.configure(hosts, Self::DIRECTORY, &json!({}));
+        let boxyard = self.boxyard();
+        self.serve_by(&boxyard);
+    }
+
+    /// Writes the configuration of a registry, with this below `http.tls` as well.
+    ///
+    /// It is one for distribution too, but for the section of our own.
+    #[track_caller]
+    pub fn configure(&self, hosts: &[&str], directory: &str, tls: &Value) {
+        let mut config = json!({
             "version": "0.1",
             "storage": { "filesystem": { "rootdirectory": "registry" } },
             "http": { "addr": ":5000", "tls": { "letsencrypt": {
                 "cachefile": "cache",
                 "email": "somebody@example.com",
                 "hosts": hosts,
-                "directoryurl": Self::DIRECTORY,
+                "directoryurl": directory,
             } } },
-            "boxyard": { "letsencrypt": { "authorities": "pebble/ca.crt" } },
         });
+        for (key, value) in tls.as_object().into_iter().flatten() {
+            config["http"]["tls"][key] = value.clone();
+        }
+        self.write("theirs.yml", &config);
+        config["boxyard"] = json!({ "letsencrypt": { "authorities": "pebble/ca.crt" } });
+        self.write("config.yml", &config);
+    }
+
+    fn write(&self, name: &str, config: &Value) {
         // JSON is YAML.
-        let file = self.sandbox.home().join("config.yml");
-        fs::write(file, format!("{config:#}\n")).expect("write the configuration");
-        let boxyard = self.boxyard();
-        self.serve_by(&boxyard);
+        let file = self.sandbox.home().join(name);
+        fs::write(&file, format!("{config:#}\n")).expect("write the configuration");
+    }
+
+    /// Starts a registry that knows no section of ours and trusts Pebble by its environment.
+    #[track_caller]
+    pub fn serve_plainly_by(&mut self, program: &str) {
+        let tool = self
+            .sandbox
+            .tool(program)
+            .env("SSL_CERT_FILE", "pebble/ca.crt");
+        self.start_registry(&tool, "serve theirs.yml");
     }
 
     /// Starts the registry again with the configuration that it had.
     #[track_caller]
     pub fn serve_by(&mut self, boxyard: &Tool) {
+        self.start_registry(boxyard, "serve config.yml");
+    }
+
+    fn start_registry(&mut self, tool: &Tool, words: &str) {
         let listeners = self
             .sandbox
             .tool("ss --no-header --listening --tcp sport = 5000");
         let ready = || !listeners.run("").is_empty();
         self.sandbox
-            .start("boxyard", boxyard, "serve config.yml", ready);
+            .start("boxyard", tool, words, ready);
     }
 
     /// Stops the registry in order.
     #[track_caller]
     pub fn stop(&self) {
         self.end_program("boxyard");
+    }
+
+    /// Stops a registry by the name of its program.
+    #[track_caller]
+    pub fn stop_program(&self, name: &str) {
+        self.end_program(name);
+    }
+
+    /// A program that does to Pebble what Pebble itself does not offer.
+    pub fn trouble(&self) -> Tool {
+        let program = go_program("acme").display().to_string();
+        self.sandbox
+            .tool(&program)
+            .env("SSL_CERT_FILE", "pebble/ca.crt")
+    }
+
+    /// Starts what passes requests on to Pebble, and perhaps limits orders; its directory.
+    #[track_caller]
+    pub fn behind_proxy(&mut self, seconds: Option<u64>) -> String {
+        let listeners = self
+            .sandbox
+            .tool("ss --no-header --listening --tcp sport = 14001");
+        let ready = || !listeners.run("").is_empty();
+        let seconds = seconds.map_or_else(String::new, |seconds| seconds.to_string());
+        let words = format!(
+            "proxy 127.0.0.1:14001 https://127.0.0.1:14000 \
+             pebble/127.0.0.1.crt pebble/127.0.0.1.key {seconds}"
+        );
+        let trouble = self.trouble();
+        self.sandbox.start("proxy", &trouble, &words, ready);
+        "https://127.0.0.1:14001/dir".to_owned()
     }
 
     /// `boxyard` on the machine.

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::LetsEncrypt;
 use crate::error::chain;
-use crate::tls::Expiry;
+use crate::tls::{Expiry, Names};
 use cache::Cache;
 use certificate::Certificate;
 use order::OrderError;
@@ -114,6 +114,11 @@ impl Acme {
             });
         }
         Ok(acme)
+    }
+
+    /// The names that are served.
+    pub(crate) fn names(&self) -> Arc<dyn Names> {
+        Arc::<Shelf>::clone(&self.shelf)
     }
 
     /// Where the listener finds the certificates.

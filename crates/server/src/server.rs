@@ -309,6 +309,7 @@ fn encryption(
         Source::Acme(settings) => {
             let acme = Acme::open(settings, SystemTime::now, expiry.clone())?;
             let origin = Origin::Live {
+                names: acme.names(),
                 certificates: acme.certificates(),
                 challenges: acme.proofs(),
             };

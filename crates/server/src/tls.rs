@@ -8,6 +8,7 @@ pub mod probe;
 pub(crate) mod suites;
 mod watch;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -44,10 +45,17 @@ pub(crate) enum Origin {
     Files { certificate: PathBuf, key: PathBuf },
     /// Somebody who gets them while the server runs.
     Live {
+        names: Arc<dyn Names>,
         certificates: Arc<dyn ResolvesServerCert>,
         /// What is shown to whoever offers `acme-tls/1`, and only to them.
         challenges: Arc<dyn ResolvesServerCert>,
     },
+}
+
+/// Which names are served; whoever asks for another gets no connection.
+pub(crate) trait Names: fmt::Debug + Send + Sync {
+    /// Whether this is one of them, in whatever case.
+    fn has(&self, name: &str) -> bool;
 }
 
 /// Why TLS cannot be served.
@@ -214,6 +222,7 @@ fn configs(
         Origin::Live {
             certificates,
             challenges,
+            ..
         } => Configs {
             usual: config(settings, &provider, Arc::clone(certificates), usual)?,
             challenge: Some(config(

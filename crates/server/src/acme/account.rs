@@ -36,6 +36,20 @@ pub(super) enum AccountError {
     /// A key cannot be made.
     #[error("make a key for the account")]
     Make(#[from] rcgen::Error),
+    /// The account was closed, which nobody can undo.
+    #[error(
+        "the account whose key is `{path}` is deactivated at `{directory}`: \
+         move the file away, and a new account is made"
+    )]
+    Deactivated {
+        /// Where the key lies.
+        path: PathBuf,
+        /// The server's directory.
+        directory: String,
+        /// What it said.
+        #[source]
+        source: instant_acme::Error,
+    },
     /// The server does not know us, or does not want to.
     #[error("register the account whose key is `{path}` at `{directory}`")]
     Register {
@@ -56,10 +70,21 @@ pub(super) async fn of(
     transport: &Transport,
 ) -> Result<Account, AccountError> {
     let der = key(cache)?;
-    let failed = |source| AccountError::Register {
-        path: cache.account_path(),
-        directory: settings.directory.clone(),
-        source,
+    let failed = |source| {
+        let (path, directory) = (cache.account_path(), settings.directory.clone());
+        if is_deactivated(&source) {
+            AccountError::Deactivated {
+                path,
+                directory,
+                source,
+            }
+        } else {
+            AccountError::Register {
+                path,
+                directory,
+                source,
+            }
+        }
     };
     let der = PrivatePkcs8KeyDer::from(der);
     let key = Key::from_pkcs8_der(der.clone_key()).map_err(failed)?;
@@ -75,6 +100,15 @@ pub(super) async fn of(
         account.update_contacts(&[&contact]).await.map_err(failed)?;
     }
     Ok(account)
+}
+
+/// Who proves to have the key of an account is only refused where that account is closed (RFC 8555, section 7.3.6).
+fn is_deactivated(error: &instant_acme::Error) -> bool {
+    let instant_acme::Error::Api(problem) = error else {
+        return false;
+    };
+    let kind = problem.r#type.as_deref().unwrap_or_default();
+    kind.ends_with(":unauthorized")
 }
 
 /// The kept key in the form of PKCS#8, or a new one.

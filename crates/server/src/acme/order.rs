@@ -77,13 +77,24 @@ impl OrderError {
     /// Whether the server said no, which it will say again unless something changes.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::Unproven { .. } | Self::NoChallenge { .. } => true,
+            Self::Unproven { .. }
+            | Self::NoChallenge { .. }
+            | Self::Account(AccountError::Deactivated { .. }) => true,
             Self::Request { source, .. } | Self::Account(AccountError::Register { source, .. }) => {
                 is_refusal(source)
             }
             _ => false,
         }
     }
+}
+
+/// Whether the server does not know the account, or not any more; what is wrong shows when it is looked up.
+fn is_about_the_account(error: &Error) -> bool {
+    let Error::Api(problem) = error else {
+        return false;
+    };
+    let kind = problem.r#type.as_deref().unwrap_or_default();
+    kind.ends_with(":accountDoesNotExist") || kind.ends_with(":unauthorized")
 }
 
 /// A used-up nonce and a fault of the server are nobody's refusal.
@@ -98,10 +109,7 @@ fn is_refusal(error: &Error) -> bool {
 impl Acme {
     /// Gets a certificate for a host and keeps it.
     pub(super) async fn order(&mut self, host: &str) -> Result<Certificate, OrderError> {
-        let account = self.account().await?;
-        let identifiers = [Identifier::Dns(host.to_owned())];
-        let order = account.new_order(&NewOrder::new(&identifiers)).await;
-        let mut order = order.map_err(|source| self.request_error(source))?;
+        let mut order = self.place(host).await?;
         self.prove(&mut order, host).await?;
         let key = KeyPair::generate()?;
         let chain = finalize(&mut order, host, &key).await?;
@@ -110,6 +118,18 @@ impl Acme {
         let certificate = Certificate::parse(host, &pem)?;
         self.keep(host.to_owned(), pem).await?;
         Ok(certificate)
+    }
+
+    /// Places an order; an account that the server has lost meanwhile is registered anew, once.
+    async fn place(&mut self, host: &str) -> Result<Order, OrderError> {
+        let identifiers = [Identifier::Dns(host.to_owned())];
+        let order = NewOrder::new(&identifiers);
+        let mut placed = self.account().await?.new_order(&order).await;
+        if placed.as_ref().is_err_and(is_about_the_account) {
+            self.account = None;
+            placed = self.account().await?.new_order(&order).await;
+        }
+        placed.map_err(|source| self.request_error(source))
     }
 
     async fn keep(&self, host: String, pem: String) -> Result<(), OrderError> {

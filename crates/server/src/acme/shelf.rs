@@ -8,13 +8,13 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::certificate::Certificate;
-use crate::tls::Expiry;
+use crate::tls::{Expiry, Names};
 
 /// Certificates by host, as they are now.
 #[derive(Debug)]
 pub(crate) struct Shelf {
-    /// Whose certificate those get who say no name, or one that is not ours.
-    first: String,
+    /// Ours; the first has the certificate for those who say no name.
+    hosts: Vec<String>,
     expiry: Expiry,
     inside: RwLock<Inside>,
 }
@@ -28,7 +28,7 @@ struct Inside {
 impl Shelf {
     pub(super) fn of(hosts: &[String], expiry: Expiry) -> Self {
         Self {
-            first: hosts.first().cloned().unwrap_or_default(),
+            hosts: hosts.to_vec(),
             expiry,
             inside: RwLock::default(),
         }
@@ -65,13 +65,19 @@ impl Shelf {
     }
 }
 
+impl Names for Shelf {
+    fn has(&self, name: &str) -> bool {
+        self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+    }
+}
+
 impl ResolvesServerCert for Shelf {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let inside = self.read();
         let name = hello.server_name().map(str::to_lowercase);
         let own = name.and_then(|name| inside.certificates.get(&name));
-        // A client that came by another name says more about a wrong certificate than about none.
-        let held = own.or_else(|| inside.certificates.get(&self.first))?;
+        // Whoever comes before the own certificate does says more about a wrong one than about none.
+        let held = own.or_else(|| inside.certificates.get(self.hosts.first()?))?;
         Some(Arc::clone(&held.key))
     }
 }

@@ -152,7 +152,7 @@ impl Common {
 /// Says why there is no encrypted connection: what somebody has to mend is said aloud.
 fn say(error: &HandshakeError, address: Address) {
     match error {
-        HandshakeError::Failed(_) => {
+        HandshakeError::Failed(_) | HandshakeError::Name { .. } => {
             tracing::info!(error = %chain(error), peer = %address, "no encrypted connection");
         }
         HandshakeError::Silent(_)

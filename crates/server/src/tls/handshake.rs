@@ -10,11 +10,13 @@ use tokio::io::AsyncWriteExt;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{CHALLENGE, HTTP2, Tls};
+use super::{CHALLENGE, HTTP2, Origin, Tls};
 use crate::listen::socket::Socket;
 
 /// The first byte of what a client of TLS says.
 const HANDSHAKE: u8 = 0x16;
+/// The fatal alert `unrecognized_name` in a record of its own (RFC 8446, section 6.2).
+const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 0x03, 0x03, 0, 2, 2, 112];
 /// What a client hears that does not speak TLS but HTTP.
 const PLAIN: &str = "HTTP/1.1 400 Bad Request\r\n\
     Content-Type: text/plain; charset=utf-8\r\n\
@@ -40,6 +42,12 @@ pub(crate) enum HandshakeError {
     /// It speaks HTTP without TLS.
     #[error("the client sent an HTTP request without TLS")]
     Plain,
+    /// It asks for a name that is not ours.
+    #[error("`{name}` is none of `http.tls.letsencrypt.hosts`")]
+    Name {
+        /// What the client asked for.
+        name: String,
+    },
     /// It speaks something else.
     #[error("what the client sent is neither TLS nor HTTP")]
     Other,
@@ -73,6 +81,11 @@ impl Tls {
             Ok(start) => start,
             Err(error) => return Err((HandshakeError::Failed(error), acceptor.take_io())),
         };
+        if let Some(name) = self.foreign_name(&start.client_hello()) {
+            let mut socket = start.io;
+            let _ = socket.write_all(&UNRECOGNIZED_NAME).await;
+            return Err((HandshakeError::Name { name }, Some(socket)));
+        }
         let config = self.config(&start.client_hello());
         let shaken = start.into_stream(config).into_fallible().await;
         let stream = shaken.map_err(|(error, io)| (HandshakeError::Failed(error), Some(io)))?;
@@ -86,6 +99,15 @@ impl Tls {
             Some(challenge) if protocols.any(|name| name == CHALLENGE) => challenge,
             _ => current.usual,
         }
+    }
+
+    /// What the client asks for, if it is a name that is not served.
+    fn foreign_name(&self, hello: &ClientHello<'_>) -> Option<String> {
+        let Origin::Live { names, .. } = &self.origin else {
+            return None;
+        };
+        let name = hello.server_name()?;
+        (!names.has(name)).then(|| name.to_owned())
     }
 
     async fn secured(

@@ -54,14 +54,17 @@ pub struct LetsEncrypt {
 }
 
 const SECTION: &str = "http.tls.letsencrypt";
+const FOLDER: &str = "http.tls.letsencrypt.cachefile";
 
-/// Whether anything is said in the section.
-pub(super) fn is_asked_for(values: &Values<'_>) -> bool {
-    values.node(SECTION).is_some_and(|node| !node.is_empty())
+/// Whether the section says anything; beside files only its folder counts, as for distribution.
+pub(super) fn is_asked_for(values: &mut Values<'_>) -> bool {
+    let has_files = values.text("http.tls.certificate").is_some();
+    let node = values.node(if has_files { FOLDER } else { SECTION });
+    node.is_some_and(|node| !node.is_empty())
 }
 
 pub(super) fn read(values: &mut Values<'_>) -> Option<LetsEncrypt> {
-    let Some(folder) = values.text("http.tls.letsencrypt.cachefile") else {
+    let Some(folder) = values.text(FOLDER) else {
         values.wrong(
             SECTION,
             "no `cachefile` is named: expected a folder for the account and the certificates",
@@ -71,7 +74,8 @@ pub(super) fn read(values: &mut Values<'_>) -> Option<LetsEncrypt> {
     if values.text("http.tls.certificate").is_some() {
         values.wrong(
             SECTION,
-            "there are `http.tls.certificate` and `letsencrypt`: expected one of them",
+            "there are `http.tls.certificate` and `http.tls.letsencrypt.cachefile`: expected one of them, \
+             the certificate's files or an ACME server to get it from",
         );
     }
     let directory = values.text("http.tls.letsencrypt.directoryurl");

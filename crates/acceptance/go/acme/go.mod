@@ -1,0 +1,3 @@
+module boxyard.example/acme
+
+go 1.24
