@@ -117,6 +117,33 @@ fn a_renewed_certificate_is_for_the_same_key_and_a_new_end() {
 }
 
 #[test]
+fn a_renewal_that_would_lose_a_host_is_refused_and_one_that_adds_some_is_not() {
+    let maker = Maker::new();
+    let all = format!("{NAME} *.site.lan 192.0.2.7 2001:db8::7");
+    maker.run(&all);
+    let file = format!("{NAME}.crt");
+    let before = maker.files();
+
+    let refused = maker.fail(&format!("{NAME} 192.0.2.7 --renew"));
+
+    assert!(
+        refused.contains("is for `*.site.lan`, `2001:db8::7` as well"),
+        "{refused}"
+    );
+    assert!(refused.contains("name every host"), "{refused}");
+    assert_eq!(maker.files(), before);
+    maker.run(&format!("{all} more.lan --renew"));
+    maker.verify(&file, "-verify_hostname more.lan");
+    maker.verify(&file, "-verify_ip 2001:db8::7");
+    maker.remove(&file);
+    maker.run(&format!("{NAME} --renew"));
+    maker.verify(&file, &format!("-verify_hostname {NAME}"));
+    // What is no certificate has no names to lose.
+    maker.write(&file, "garbage");
+    maker.run(&format!("{NAME} --renew"));
+}
+
+#[test]
 fn a_certificate_is_for_every_name_and_address_that_was_given() {
     let maker = Maker::new();
 

@@ -66,7 +66,7 @@ pub(crate) struct CertificateArguments {
     #[arg(long, value_name = "PORT", default_value_t = 5000, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 
-    /// Make a new certificate for the key that is there, with these hosts
+    /// Make a new certificate for the key that is there; all hosts of the old one must be named
     #[arg(long)]
     renew: bool,
 }
@@ -78,6 +78,9 @@ pub(crate) fn run(arguments: &CertificateArguments) -> anyhow::Result<()> {
     let first = &arguments.hosts[0];
     let server = server::Files::of(&folder, first);
     server.check(arguments.renew)?;
+    if arguments.renew {
+        server.check_names(&arguments.hosts)?;
+    }
     let authority = Authority::of_folder(&folder, &first.to_string(), life)?;
     server.make(&authority, &arguments.hosts, life)?;
     let instructions = Instructions {

@@ -1,9 +1,12 @@
 //! The certificate of the registry.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType};
+use x509_parser::extensions::GeneralName;
+use x509_parser::pem::parse_x509_pem;
 
 use super::authority::Authority;
 use super::host::{Host, Name};
@@ -37,6 +40,30 @@ impl Files {
             !renew || self.key.exists(),
             "`{key}` is not there, so there is nothing to renew: leave --renew away, \
              or name the folder with --out and the same host first"
+        );
+        Ok(())
+    }
+
+    /// Fails where the certificate that is there has names that the new one would not have.
+    ///
+    /// Clients that come by those would be refused as soon as the registry reads it.
+    pub(super) fn check_names(&self, hosts: &[Host]) -> anyhow::Result<()> {
+        let Some(pem) = keep::read(&self.certificate)? else {
+            return Ok(());
+        };
+        let wanted = names(hosts)?;
+        let held = names_of(&pem).unwrap_or_default();
+        let lost: Vec<String> = held
+            .iter()
+            .filter(|name| !wanted.contains(name))
+            .map(|name| format!("`{}`", written(name)))
+            .collect();
+        let certificate = shown(&self.certificate);
+        ensure!(
+            lost.is_empty(),
+            "`{certificate}` is for {} as well, and clients that come by what is not named would be refused: \
+             name every host, or move the certificate away first to leave some out",
+            lost.join(", ")
         );
         Ok(())
     }
@@ -86,4 +113,35 @@ fn names(hosts: &[Host]) -> anyhow::Result<Vec<SanType>> {
         }
     }
     Ok(names)
+}
+
+/// The alternative names of a certificate, if it is one.
+fn names_of(pem: &str) -> Option<Vec<SanType>> {
+    let (_, block) = parse_x509_pem(pem.as_bytes()).ok()?;
+    let certificate = block.parse_x509().ok()?;
+    let held = certificate.subject_alternative_name().ok()??;
+    let names = held.value.general_names.iter();
+    Some(names.filter_map(known).collect())
+}
+
+/// A name of the kinds that this command makes.
+fn known(name: &GeneralName<'_>) -> Option<SanType> {
+    match name {
+        GeneralName::DNSName(name) => Some(SanType::DnsName((*name).try_into().ok()?)),
+        GeneralName::IPAddress(bytes) => {
+            let address = <[u8; 4]>::try_from(*bytes)
+                .map(IpAddr::from)
+                .or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
+            address.ok().map(SanType::IpAddress)
+        }
+        _ => None,
+    }
+}
+
+fn written(name: &SanType) -> String {
+    match name {
+        SanType::DnsName(name) => name.to_string(),
+        SanType::IpAddress(address) => address.to_string(),
+        other => format!("{other:?}"),
+    }
 }
