@@ -127,8 +127,7 @@ impl Pebble {
             .sandbox
             .tool("ss --no-header --listening --tcp sport = 5000");
         let ready = || !listeners.run("").is_empty();
-        self.sandbox
-            .start("boxyard", tool, words, ready);
+        self.sandbox.start("boxyard", tool, words, ready);
     }
 
     /// Stops the registry in order.

@@ -351,7 +351,11 @@ fn a_certificate_of_files_beside_a_folder_for_others_is_refused_as_distribution_
     tls["letsencrypt"]["hosts"] = json!([NAME]);
     let refusal = setup(&tls).refuse();
 
-    assert!(refusal.log.contains("expected one of them"), "{}", refusal.log);
+    assert!(
+        refusal.log.contains("expected one of them"),
+        "{}",
+        refusal.log
+    );
     assert!(!folder.path().join("cache").exists());
 }
 

@@ -67,7 +67,9 @@ impl Shelf {
 
 impl Names for Shelf {
     fn has(&self, name: &str) -> bool {
-        self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+        self.hosts
+            .iter()
+            .any(|host| host.eq_ignore_ascii_case(name))
     }
 }
 
