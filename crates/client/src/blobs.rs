@@ -66,14 +66,16 @@ impl Client {
             .ok_or_else(|| ClientError::Answer("a blob has no length".to_owned()))
     }
 
-    /// Lets `repo` hold what `from` holds; whether it does now.
+    /// Lets `repo` hold what `from` holds, or any other repository where none is named; whether it does now.
     pub async fn mount(
         &self,
         repo: &RepoName,
         digest: &Digest,
-        from: &RepoName,
+        from: Option<&RepoName>,
     ) -> Result<bool, ClientError> {
-        let path = format!("/v2/{repo}/blobs/uploads/?mount={digest}&from={from}");
+        let from = from.map(|from| format!("&from={from}"));
+        let from = from.unwrap_or_default();
+        let path = format!("/v2/{repo}/blobs/uploads/?mount={digest}{from}");
         let answer = self.ask(request(Method::POST, &path)).await?;
         if answer.status() == StatusCode::CREATED {
             whole(answer).await?;

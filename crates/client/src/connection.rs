@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::stream::poll_fn;
 use futures_util::{Stream, TryStreamExt};
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -12,6 +13,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
@@ -40,6 +42,11 @@ impl Content {
                 .map_err(|never| match never {})
                 .boxed_unsync(),
         )
+    }
+
+    /// Bytes as somebody sends them, who ends early by an error; the request's `Content-Length` says how many.
+    pub fn pieces(mut receiver: mpsc::Receiver<io::Result<Bytes>>) -> Self {
+        Self::stream(poll_fn(move |context| receiver.poll_recv(context)))
     }
 
     /// Bytes as they come; the request's `Content-Length` says how many.

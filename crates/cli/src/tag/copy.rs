@@ -138,7 +138,10 @@ impl Copy<'_> {
                 children.push(child);
                 continue;
             }
-            let mounted = self.client.mount(self.to, &edge.digest, self.from).await?;
+            let mounted = self
+                .client
+                .mount(self.to, &edge.digest, Some(self.from))
+                .await?;
             if !mounted && !edge.optional {
                 bail!(
                     "`{}` holds no {}, which the manifest {} needs",
