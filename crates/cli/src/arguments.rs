@@ -11,7 +11,9 @@ use crate::backup::{self, BackupArguments, RestoreArguments};
 use crate::certificate::{self, CertificateArguments};
 use crate::check;
 use crate::config::ConfigFile;
+use crate::export::{self, ExportArguments};
 use crate::htpasswd::{self, HtpasswdArguments};
+use crate::import::{self, ImportArguments};
 use crate::manual::{self, ManArguments};
 use crate::repo::RepoCommand;
 use crate::scrub::{self, ScrubArguments};
@@ -136,6 +138,12 @@ pub(crate) enum Command {
     /// Make a registry from a backup
     #[command(after_help = backup::RESTORE_EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", backup::RESTORE_HELP, backup::RESTORE_EXAMPLES))]
     Restore(RestoreArguments),
+    /// Write images into an OCI layout or an archive for `docker load`
+    #[command(after_help = export::EXAMPLES, after_long_help = format!("{}\n\n{}", export::HELP, export::EXAMPLES))]
+    Export(ExportArguments),
+    /// Take images from an OCI layout or an archive of `docker save`
+    #[command(after_help = import::EXAMPLES, after_long_help = format!("{}\n\n{}", import::HELP, import::EXAMPLES))]
+    Import(ImportArguments),
     /// Print what a shell needs to complete commands
     #[command(after_help = manual::COMPLETIONS_EXAMPLES)]
     Completions {

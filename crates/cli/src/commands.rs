@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command, ConfigCommand};
 use crate::{
-    backup, certificate, check, config, healthcheck, htpasswd, maintenance, manual, outcome, repo,
-    scrub, serve, tag,
+    backup, certificate, check, config, export, healthcheck, htpasswd, import, maintenance, manual,
+    outcome, repo, scrub, serve, tag,
 };
 
 /// Runs the command, and says on standard error why it failed.
@@ -20,6 +20,8 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Backup(arguments) => backup::backup(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(arguments) => manual::manual(&arguments),
         Command::Repo(command) => repo::run(command),

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "this is a command that a person runs")]
 
 mod administration;
+mod archive;
 mod arguments;
 mod backup;
 mod certificate;
@@ -9,8 +10,11 @@ mod check;
 mod commands;
 mod config;
 mod confirm;
+mod export;
 mod healthcheck;
 mod htpasswd;
+mod image_name;
+mod import;
 mod listing;
 mod maintenance;
 mod manual;
@@ -18,6 +22,7 @@ mod memory;
 mod outcome;
 mod output;
 mod pattern;
+mod platform;
 mod progress;
 mod repo;
 mod scrub;

@@ -2,7 +2,7 @@
 
 pub(crate) mod copy;
 mod list;
-mod remove;
+pub(crate) mod remove;
 
 use clap::Subcommand;
 

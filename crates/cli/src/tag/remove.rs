@@ -44,6 +44,14 @@ impl FromStr for TagPattern {
 }
 
 impl TagPattern {
+    pub(crate) fn repositories(&self) -> &Pattern {
+        &self.repositories
+    }
+
+    pub(crate) fn tags(&self) -> &Pattern {
+        &self.tags
+    }
+
     fn is_one(&self) -> bool {
         self.repositories.name().is_some() && self.tags.name().is_some()
     }

@@ -17,14 +17,28 @@ impl Tar {
     /// Adds a folder; the path has no slash at its end.
     #[must_use]
     pub fn folder(mut self, path: &str) -> Self {
-        self.push(&format!("{path}/"), 0o755, b'5', &[]);
+        self.push(&format!("{path}/"), 0o755, b'5', "", &[]);
+        self
+    }
+
+    /// Adds a symbolic link.
+    #[must_use]
+    pub fn symbolic_link(mut self, path: &str, target: &str) -> Self {
+        self.push(path, 0o777, b'2', target, &[]);
+        self
+    }
+
+    /// Adds another name of a file, which need not be in the archive.
+    #[must_use]
+    pub fn hard_link(mut self, path: &str, target: &str) -> Self {
+        self.push(path, 0o644, b'1', target, &[]);
         self
     }
 
     /// Adds a file of root's, last changed in 2026.
     #[must_use]
     pub fn file(mut self, path: &str, mode: u32, content: &[u8]) -> Self {
-        self.push(path, mode, b'0', content);
+        self.push(path, mode, b'0', "", content);
         self
     }
 
@@ -34,8 +48,10 @@ impl Tar {
         self.bytes
     }
 
-    fn push(&mut self, path: &str, mode: u32, kind: u8, content: &[u8]) {
-        assert!(path.len() < 100, "`{path}` is too long for a plain archive");
+    fn push(&mut self, path: &str, mode: u32, kind: u8, target: &str, content: &[u8]) {
+        for text in [path, target] {
+            assert!(text.len() < 100, "`{text}` is too long for a plain archive");
+        }
         let mut header = [0; BLOCK];
         let mut put = |at: usize, text: &str| {
             header[at..at + text.len()].copy_from_slice(text.as_bytes());
@@ -46,6 +62,7 @@ impl Tar {
         put(116, "0000000");
         put(124, &format!("{:011o}", content.len()));
         put(136, &format!("{:011o}", 1_767_225_600));
+        put(157, target);
         put(257, "ustar\x0000");
         header[156] = kind;
         header[148..156].copy_from_slice(&[b' '; 8]);
@@ -71,7 +88,9 @@ mod tests {
         let archive = Tar::new()
             .folder("etc")
             .file("etc/name", 0o640, b"content")
-            .file("empty", 0o755, b"");
+            .file("empty", 0o755, b"")
+            .symbolic_link("link", "etc/name")
+            .hard_link("other", "etc/name");
         fs::write(place.path().join("archive"), archive.finish()).unwrap();
 
         let unpacked = Command::new("tar")
@@ -84,5 +103,8 @@ mod tests {
         let content = fs::read(place.path().join("etc/name")).unwrap();
         assert_eq!(content, b"content");
         assert!(place.path().join("empty").is_file());
+        for name in ["link", "other"] {
+            assert_eq!(fs::read(place.path().join(name)).unwrap(), b"content");
+        }
     }
 }
