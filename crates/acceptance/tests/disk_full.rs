@@ -192,6 +192,44 @@ fn a_disk_without_room_for_a_manifest_refuses_it_and_a_delete_makes_that_room() 
 }
 
 #[test]
+fn a_full_disk_is_told_by_readyz_and_pulls_go_on_until_there_is_room_again() {
+    let disk = Disk::beyond_reserve(12 * MIB);
+    let server = Setup::new()
+        .debug()
+        .root(disk.path().join("registry"))
+        .config(&json!({"health": {"storagedriver": {"enabled": true, "interval": "50ms"}}}))
+        .allow_error("storage is full")
+        .start();
+    let client = Client::of(&server);
+    let image = Image::with_layers(1, &[1000]);
+    client.push_image("app", "v1", &image).expect(201);
+    let says = |expected: &str| {
+        for address in [server.address(), server.debug_address()] {
+            eventually(expected, || {
+                let said = Client::at(address).get("/readyz").expect(200).text();
+                (said == expected).then_some(())
+            });
+        }
+    };
+    says("ok\n");
+
+    let taken = fill(&client, "app", MIB);
+    // Somebody else takes the rest and some of the reserve.
+    let other = blob(1, 4 * MIB);
+    fs::write(disk.path().join("other"), &other.bytes).expect("write beside the registry");
+    says("ok, but storage is full: uploads are refused\n");
+
+    client.pull_image("app", "v1");
+    let health = Client::at(server.debug_address()).get("/debug/health");
+    assert_eq!(health.expect(200).json(), json!({}));
+    for blob in &taken[..taken.len() / 2] {
+        client.delete_blob("app", &blob.digest).expect(202);
+    }
+    says("ok\n");
+    client.push_blob("app", &taken[0]).expect(201);
+}
+
+#[test]
 fn deleting_works_on_a_full_disk_and_makes_room_for_as_much_again() {
     let disk = Disk::beyond_reserve(24 * MIB);
     let server = disk.serve();

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 
 use boxyard_testkit::http::Response;
 use boxyard_testkit::{Client, Image, Setup, TestServer, eventually};
@@ -124,6 +126,82 @@ fn a_folder_that_is_moved_away_or_replaced_is_noticed() {
     fs::rename(&aside, &root).unwrap();
     wait_for(&server, 200);
     Client::of(&server).check().expect(200);
+}
+
+/// A folder whose mount is read-only, until this is dropped.
+struct ReadOnly {
+    folder: String,
+    aside: TempDir,
+}
+
+impl ReadOnly {
+    /// Lays a read-only mount of the folder over it: files that are open stay as they are, and by its path nothing can be written.
+    fn mount(folder: &Path) -> Self {
+        let mounted = Self {
+            folder: text(folder),
+            aside: TempDir::new().expect("make a folder to mount on"),
+        };
+        let aside = text(mounted.aside.path());
+        // Nobody may be writing below a mount that becomes read-only, so it does where nobody knows it.
+        run("mount", &["--bind", &mounted.folder, &aside]);
+        run("mount", &["-o", "remount,bind,ro", &aside]);
+        run("mount", &["--bind", &aside, &mounted.folder]);
+        mounted
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        for mounted in [&self.folder, &text(self.aside.path())] {
+            // A test that has failed shows that, and not what followed from it.
+            let _ended = Command::new("umount").args(["--lazy", mounted]).status();
+        }
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn run(program: &str, words: &[&str]) {
+    let status = Command::new(program).args(words).status();
+    assert!(
+        status.expect("run a program").success(),
+        "{program} {words:?}"
+    );
+}
+
+#[test]
+fn a_folder_whose_mount_becomes_read_only_is_noticed_until_it_can_be_written_again() {
+    let home = TempDir::new().unwrap();
+    let root = home.path().join("registry");
+    let server = Setup::new()
+        .debug()
+        .root(&root)
+        .config(&json!({"health": {"storagedriver": {"enabled": true, "interval": "100ms"}}}))
+        .allow_error("")
+        .start();
+    let client = Client::of(&server);
+    client
+        .push_image("a", "latest", &Image::with_layers(1, &[10]))
+        .expect(201);
+    client.get("/readyz").expect(200);
+
+    let read_only = ReadOnly::mount(&root);
+    wait_for(&server, 503);
+
+    let health = debug_health(&server).text();
+    assert!(health.contains("Read-only file system"), "{health}");
+    for address in [server.address(), server.debug_address()] {
+        let said = Client::at(address).get("/readyz").expect(503).text();
+        assert_eq!(said, "a health check fails\n");
+    }
+    drop(read_only);
+    wait_for(&server, 200);
+    client.get("/readyz").expect(200);
+    client
+        .push_image("a", "latest", &Image::with_layers(2, &[10]))
+        .expect(201);
 }
 
 #[test]

@@ -4,7 +4,7 @@ pub(crate) mod checks;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 /// What the checks have found, and how far the server has come.
 ///
@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 pub(crate) struct Health {
     phase: AtomicU8,
     failing: AtomicUsize,
+    /// Whether uploads are refused because there is no room, which is no failure: pulls go on.
+    is_full: AtomicBool,
     checks: Vec<Check>,
 }
 
@@ -30,7 +32,7 @@ pub(crate) enum Phase {
 
 /// Why the registry is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotReady {
+enum NotReady {
     /// It is only starting.
     Starting,
     /// It is stopping.
@@ -66,6 +68,7 @@ impl Health {
         Self {
             phase: AtomicU8::new(Phase::Starting as u8),
             failing: AtomicUsize::new(0),
+            is_full: AtomicBool::new(false),
             checks: Vec::new(),
         }
     }
@@ -112,13 +115,29 @@ impl Health {
         }
     }
 
+    /// Takes whether uploads find room.
+    pub(crate) fn note_room(&self, has_room: bool) {
+        self.is_full.store(!has_room, Ordering::Relaxed);
+    }
+
+    /// What `/readyz` says: in one line, and whether requests should be sent here.
+    pub(crate) fn readiness(&self) -> (bool, &'static str) {
+        match self.ready() {
+            Ok(()) if self.is_full.load(Ordering::Relaxed) => {
+                (true, "ok, but storage is full: uploads are refused")
+            }
+            Ok(()) => (true, "ok"),
+            Err(why) => (false, why.as_str()),
+        }
+    }
+
     /// Whether no check fails.
     pub(crate) fn is_well(&self) -> bool {
         self.failing.load(Ordering::Relaxed) == 0
     }
 
     /// Whether requests should be sent here.
-    pub(crate) fn ready(&self) -> Result<(), NotReady> {
+    fn ready(&self) -> Result<(), NotReady> {
         let phase = self.phase.load(Ordering::Relaxed);
         if phase == Phase::Starting as u8 {
             Err(NotReady::Starting)
@@ -151,7 +170,7 @@ impl Check {
 
 impl NotReady {
     /// The reason in one line.
-    pub(crate) fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "the folder is not open yet",
             Self::Draining => "the registry is stopping",

@@ -22,6 +22,7 @@ mod listen;
 pub mod log;
 mod metrics;
 mod notifications;
+mod outgoing;
 mod page;
 mod peer;
 mod percent;

@@ -1,6 +1,6 @@
 //! Events arrive, whatever becomes of the receiver and of the registry in between.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use boxyard_acceptance::{Answer, Heard, Receiver};
 use boxyard_testkit::{Blob, Client, Setup, TestServer, eventually};
@@ -197,6 +197,29 @@ fn slow_and_hostile_receivers_hold_up_neither_pushes_nor_other_receivers() {
     assert_eq!(distinct(&silent.heard()), [0]);
     assert!(took.as_secs() < 10, "{took:?}");
     server.stop();
+}
+
+#[test]
+fn pulls_do_not_wait_for_a_receiver_that_never_answers() {
+    const PULLS: u32 = 200;
+    let silent = Receiver::start();
+    silent.answer(Answer::Silence);
+    let server = telling(&[endpoint("silent", &silent)]).start();
+    let client = Client::of(&server);
+    let image = boxyard_testkit::Image::with_layers(1, &[10]);
+    client.push_image("app", "latest", &image).expect(201);
+    eventually("the receiver to be told", || {
+        (!silent.heard().is_empty()).then_some(())
+    });
+
+    let began = Instant::now();
+    for _ in 0..PULLS {
+        client.get_manifest("app", "latest").expect(200);
+    }
+    let took = began.elapsed();
+
+    // To wait for the receiver would take half a second for each.
+    assert!(took < Duration::from_millis(500) * PULLS / 5, "{took:?}");
 }
 
 #[test]

@@ -87,13 +87,13 @@ impl Debugger {
     }
 
     fn readiness(&self) -> Answer {
-        match self.health.ready() {
-            Ok(()) => text(StatusCode::OK, "ok\n"),
-            Err(why) => text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("{}\n", why.as_str()),
-            ),
-        }
+        let (is_ready, said) = self.health.readiness();
+        let status = if is_ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        text(status, format!("{said}\n"))
     }
 
     /// What distribution answers: the checks that fail, and an error where there are any.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CheckId, Health};
 use crate::config::{Check, CheckSubject, HttpProbe};
 use crate::error::chain;
+use crate::outgoing::client_for;
 
 /// How long the folder may take, on a disk that is busy and not stuck.
 const STORAGE: Duration = Duration::from_secs(20);
@@ -42,7 +43,13 @@ impl Checks {
         stop: &CancellationToken,
     ) {
         for (id, check) in self.0 {
-            let looker = Looker::of(check.subject, registry);
+            let looker = match Looker::of(check.subject, registry) {
+                Ok(looker) => looker,
+                Err(error) => {
+                    health.update(id, Err(chain(&error)));
+                    continue;
+                }
+            };
             let looking = look(Arc::clone(health), id, check.interval, looker);
             let stop = stop.clone();
             tokio::spawn(async move { stop.run_until_cancelled(looking).await });
@@ -55,7 +62,8 @@ async fn look(health: Arc<Health>, id: CheckId, every: Duration, mut looker: Loo
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        health.update(id, looker.look().await);
+        let found = looker.look(&health).await;
+        health.update(id, found);
     }
 }
 
@@ -68,22 +76,25 @@ enum Looker {
 }
 
 impl Looker {
-    fn of(subject: CheckSubject, registry: &Arc<Registry>) -> Self {
-        match subject {
+    fn of(subject: CheckSubject, registry: &Arc<Registry>) -> Result<Self, reqwest::Error> {
+        Ok(match subject {
             CheckSubject::Storage => Self::Storage(StorageLooker {
                 registry: Arc::clone(registry),
                 stuck: None,
                 had_room: true,
             }),
             CheckSubject::File(path) => Self::File(path),
-            CheckSubject::Http(probe) => Self::Http(reqwest::Client::new(), probe),
+            CheckSubject::Http(probe) => {
+                let client = client_for(&probe.uri).build()?;
+                Self::Http(client, probe)
+            }
             CheckSubject::Tcp { address, timeout } => Self::Tcp(address, timeout),
-        }
+        })
     }
 
-    async fn look(&mut self) -> Result<(), String> {
+    async fn look(&mut self, health: &Health) -> Result<(), String> {
         match self {
-            Self::Storage(looker) => looker.look().await,
+            Self::Storage(looker) => looker.look(health).await,
             Self::File(path) => look_for_file(path).await,
             Self::Http(client, probe) => look_at_http(client, probe).await,
             Self::Tcp(address, limit) => look_at_tcp(address, *limit).await,
@@ -100,7 +111,7 @@ struct StorageLooker {
 }
 
 impl StorageLooker {
-    async fn look(&mut self) -> Result<(), String> {
+    async fn look(&mut self, health: &Health) -> Result<(), String> {
         let registry = Arc::clone(&self.registry);
         let mut looking = self.stuck.take().unwrap_or_else(|| {
             tokio::spawn(async move { registry.probe().await.map_err(|error| chain(&error)) })
@@ -114,6 +125,7 @@ impl StorageLooker {
         };
         let room = found.map_err(|_| "the check itself failed".to_owned())??;
         self.tell(room);
+        health.note_room(room == Room::Enough);
         Ok(())
     }
 

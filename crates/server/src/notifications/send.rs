@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::envelope::MEDIA_TYPE;
 use crate::config::Endpoint;
+use crate::outgoing::client_for;
 
 /// How often an endpoint may send its events elsewhere.
 const HOPS: usize = 5;
@@ -49,7 +50,7 @@ pub(super) enum SendError {
 impl Sender {
     /// Makes a sender; that fails where the system's certificates cannot be read at all.
     pub(super) fn to(endpoint: &Endpoint) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
+        let client = client_for(endpoint.url.url())
             .redirect(Policy::none())
             .user_agent(concat!("boxyard/", env!("CARGO_PKG_VERSION")))
             .pool_max_idle_per_host(1)

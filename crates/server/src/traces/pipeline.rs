@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{Key, KeyValue};
-use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig};
+use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter};
@@ -20,9 +20,12 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::Tracing;
+use crate::outgoing::{client_for, is_near};
 
 /// What the traces say they come from, unless the variables of OpenTelemetry say otherwise.
 const SERVICE: &str = "boxyard";
+/// How long a collector on this machine may take for one batch.
+const NEAR: Duration = Duration::from_secs(10);
 /// How long the server waits in the end for what was not sent yet.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,9 @@ pub enum TracesError {
     /// There is no client for the collector.
     #[error("make a client for the collector of traces")]
     Client(#[source] ExporterBuildError),
+    /// There is no client that asks the collector on this machine directly.
+    #[error("make a client for the collector of traces on this machine")]
+    Direct(#[source] reqwest::Error),
 }
 
 /// What sends spans; dropped, it sends the last ones.
@@ -56,12 +62,15 @@ impl Pipeline {
             .enable_all()
             .build()
             .map_err(TracesError::Thread)?;
-        let inner = opentelemetry_otlp::SpanExporter::builder()
+        let mut exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(endpoint.as_str())
-            .build()
-            .map_err(TracesError::Client)?;
+            .with_endpoint(endpoint.as_str());
+        if is_near(endpoint) {
+            let client = client_for(endpoint).timeout(NEAR).build();
+            exporter = exporter.with_http_client(client.map_err(TracesError::Direct)?);
+        }
+        let inner = exporter.build().map_err(TracesError::Client)?;
         let exporter = Exporter {
             inner: Arc::new(inner),
             runtime: runtime.handle().clone(),

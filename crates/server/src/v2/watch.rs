@@ -16,10 +16,13 @@ pub(super) fn live(method: &Method) -> Response<ResponseBody> {
 
 /// Says whether requests should be sent here.
 pub(super) fn ready(app: &App, method: &Method) -> Response<ResponseBody> {
-    match app.health.ready() {
-        Ok(()) => say(StatusCode::OK, "ok", method),
-        Err(why) => say(StatusCode::SERVICE_UNAVAILABLE, why.as_str(), method),
-    }
+    let (is_ready, said) = app.health.readiness();
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    say(status, said, method)
 }
 
 fn say(status: StatusCode, text: &str, method: &Method) -> Response<ResponseBody> {
