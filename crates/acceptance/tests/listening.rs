@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use boxyard_acceptance::{Authority, Boxyard, Tool};
 use boxyard_testkit::http::{Connection, Request, Response};
-use boxyard_testkit::{Client, Image, Setup, TestServer, Upload, eventually, sha256};
+use boxyard_testkit::{Blob, Client, Image, Noise, Setup, TestServer, Upload, eventually, sha256};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -275,15 +275,94 @@ fn a_stop_lets_transfers_end_and_closes_what_rests() {
 }
 
 #[test]
+fn a_stop_serves_who_has_just_connected_and_not_who_connects_later() {
+    let mut server = with(&json!({ "draintimeout": "1m" })).start();
+    let mut fresh = Connection::open(server.address()).expect("connect");
+    // It is accepted before the one that is served after it.
+    Client::of(&server).get("/v2/").expect(200);
+
+    server.tell_to_stop();
+    eventually("new connections to be refused", || {
+        Connection::open(server.address()).err()
+    });
+    let answer = fresh
+        .send(&mut Request::new("GET", "/v2/").header("Host", "x"))
+        .expect("an answer");
+
+    assert_eq!(answer.status, 200);
+    assert!(fresh.read_to_close().expect("it closes").is_empty());
+    server.wait_for_stop();
+}
+
+#[test]
+fn a_stop_lets_a_long_pull_end() {
+    let mut server = with(&json!({ "draintimeout": "1m" })).start();
+    let blob = Blob::new("application/octet-stream", Noise::new(1).draw(32 << 20));
+    Client::of(&server).push_blob("a", &blob).expect(201);
+    let mut pull = Connection::open(server.address()).expect("connect");
+    let head = format!(
+        "GET /v2/a/blobs/{} HTTP/1.1\r\nHost: x\r\n\r\n",
+        blob.digest
+    );
+    pull.write(head.as_bytes()).expect("write");
+    // More than fits anywhere between the two is still to come.
+    let begun = pull.read_some(1_000).expect("a beginning");
+
+    server.tell_to_stop();
+    eventually("new connections to be refused", || {
+        Connection::open(server.address()).err()
+    });
+    let rest = pull.read_to_close().expect("the rest");
+
+    let answer = [begun, rest].concat();
+    assert!(answer.ends_with(&blob.bytes), "{}", answer.len());
+    server.wait_for_stop();
+    assert!(!server.log().contains("were cut off"));
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_at_once() {
+    let mut server = with(&json!({ "draintimeout": "10m" })).start();
+    let mut transfer = Connection::open(server.address()).expect("connect");
+    let upload = half(&server, &mut transfer);
+    server.tell_to_stop();
+    eventually("new connections to be refused", || {
+        Connection::open(server.address()).err()
+    });
+
+    server.tell_to_stop();
+
+    transfer.read_to_close().expect("it closes");
+    eventually("the last word", || {
+        let log = server.log();
+        log.contains("told to stop twice").then_some(())
+    });
+    server.kill();
+    server.start_again();
+    let state = Client::of(&server).get(&upload.location).expect(204);
+    assert!(state.required("range").starts_with("0-"), "{state:?}");
+}
+
+#[test]
 fn a_stop_cuts_off_what_takes_longer_than_the_configuration_allows() {
     let mut server = with(&json!({ "draintimeout": "300ms" })).start();
-    let mut transfer = Connection::open(server.address()).expect("connect");
-    half(&server, &mut transfer);
+    let mut transfers = [(); 3].map(|()| {
+        let mut transfer = Connection::open(server.address()).expect("connect");
+        half(&server, &mut transfer);
+        transfer
+    });
 
     server.stop();
 
-    transfer.read_to_close().expect("it closes");
-    assert!(server.log().contains("were cut off"), "{}", server.log());
+    for transfer in &mut transfers {
+        transfer.read_to_close().expect("it closes");
+    }
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("were cut off"));
+    assert!(
+        line.is_some_and(|line| line.contains("connections=3")),
+        "{log}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long a connection may do nothing.
@@ -27,6 +28,8 @@ pub(crate) struct Activity {
     running: AtomicUsize,
     /// Of those, the ones whose answer is being sent.
     sending: AtomicUsize,
+    /// Told of the first request.
+    begun: Notify,
 }
 
 impl Activity {
@@ -37,13 +40,23 @@ impl Activity {
             served: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             sending: AtomicUsize::new(0),
+            begun: Notify::new(),
         }
     }
 
     pub(crate) fn begin(&self) {
         self.running.fetch_add(1, Ordering::Relaxed);
-        self.served.fetch_add(1, Ordering::Relaxed);
+        if self.served.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.begun.notify_one();
+        }
         self.touch();
+    }
+
+    /// Waits for the first request; only one may wait.
+    pub(crate) async fn first(&self) {
+        if self.served.load(Ordering::Relaxed) == 0 {
+            self.begun.notified().await;
+        }
     }
 
     pub(crate) fn send(&self) {

@@ -104,7 +104,13 @@ impl Acceptor {
                     continue;
                 }
             };
-            match stop.run_until_cancelled(places.take(address)).await? {
+            // Whoever was accepted is served, also at the last moment.
+            let taken = tokio::select! {
+                biased;
+                taken = places.take(address) => taken,
+                () = stop.cancelled() => return None,
+            };
+            match taken {
                 Some(place) => return Some((socket, address, place)),
                 None => {
                     tracing::debug!(peer = %address, "an address has too many connections, and another was closed");

@@ -36,6 +36,8 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a finished connection has for its farewell.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a connection that has just begun may still ask for something when the server stops.
+const BEGINNING: Duration = Duration::from_secs(2);
 /// How long client and server may take to agree on TLS.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -76,7 +78,11 @@ impl Common {
         // What a handshake needs is large, and only needed once.
         let accepted = timeout(HANDSHAKE, Box::pin(tls.accept(socket)));
         let accepted = place.leave.run_until_cancelled(accepted);
-        match self.stop.run_until_cancelled(accepted).await.flatten() {
+        let accepted = tokio::select! {
+            accepted = accepted => accepted,
+            () = self.beginnings_end() => None,
+        };
+        match accepted {
             None => {}
             Some(Err(_)) => {
                 tracing::debug!(peer = %address, "the client took too long to agree on TLS");
@@ -144,8 +150,20 @@ impl Common {
                 },
             }
         }
+        // Whoever has connected a moment ago is about to ask.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = timeout(BEGINNING, activity.first()) => {}
+            () = self.cut.cancelled() => {}
+        }
         connection.as_mut().graceful_shutdown();
         let _ = self.cut.run_until_cancelled(connection).await;
+    }
+
+    /// Waits until connections that begin at the time of the stop have had their moment.
+    async fn beginnings_end(&self) {
+        self.stop.cancelled().await;
+        let _ = timeout(BEGINNING, self.cut.cancelled()).await;
     }
 }
 

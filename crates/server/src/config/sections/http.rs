@@ -53,7 +53,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     works(
         "http.draintimeout",
         "`5s`",
-        "How long running requests have when the server stops.",
+        "How long running requests have when the server stops; `0` is the default as well, and a second signal ends the server at once.",
     ).form(Form::Duration),
     works(
         "http.headers",
