@@ -6,6 +6,7 @@
 //! - [`Docker`], [`Containerd`] and [`Podman`] are engines, each with folders of its own.
 //! - [`Qemu`] has the kernel run programs for arm64.
 //! - [`Pebble`] is a machine with an ACME server and a registry.
+//! - [`Machine`] is one that systemd runs, with our units.
 //! - [`Remote`] is a registry on another machine than its clients, as far as these can tell.
 //! - [`browse`] has Chromium look at pages.
 //! - [`go_program`] builds a client from the sources beside this crate's.
@@ -27,6 +28,7 @@ mod containerd;
 mod docker;
 mod go;
 mod layout;
+mod machine;
 mod pebble;
 mod podman;
 mod qemu;
@@ -44,6 +46,7 @@ pub use containerd::Containerd;
 pub use docker::Docker;
 pub use go::go_program;
 pub use layout::Layout;
+pub use machine::Machine;
 pub use pebble::Pebble;
 pub use podman::Podman;
 pub use qemu::Qemu;

@@ -124,6 +124,11 @@ impl Tool {
         text(&output.stdout) + &text(&output.stderr)
     }
 
+    /// Runs it and returns what it says, whether or not it succeeds.
+    pub fn said(&self, words: impl AsRef<str>) -> String {
+        text(&self.output(&split(words.as_ref())).stdout)
+    }
+
     /// Whether it succeeds.
     pub fn succeeds(&self, words: impl AsRef<str>) -> bool {
         self.output(&split(words.as_ref())).status.success()

@@ -62,10 +62,14 @@ fn the_unit_is_understood_by_systemd_and_exposes_little() {
     let installed = unit.replace("/usr/local/bin", &bin.display().to_string());
     let file = sandbox.home().join("boxyard.service");
     fs::write(&file, installed).unwrap();
+    let socket = sandbox.home().join("boxyard.socket");
+    fs::copy(checkout().join("deploy/boxyard.socket"), &socket).unwrap();
     let analyze = sandbox.tool("systemd-analyze");
 
-    let said = analyze.run_aloud(format!("verify --man=no {}", file.display()));
-    assert!(!said.contains("boxyard.service"), "{said}");
+    for unit in [&file, &socket] {
+        let said = analyze.run_aloud(format!("verify --man=no {}", unit.display()));
+        assert!(!said.contains("boxyard."), "{said}");
+    }
 
     // Of ten, where a service without any hardening has 9.6.
     analyze.run(format!(

@@ -187,6 +187,7 @@ impl Server {
             sd_notify::stopping();
         });
         sd_notify::ready();
+        tokio::spawn(sd_notify::stay_alive());
         let delivering = self.delivery.begin();
         let patience = self.acceptor.limits.drain;
         if let Some(tls) = self.tls {
@@ -284,7 +285,6 @@ async fn open(options: Options) -> Result<Arc<Registry>, StartError> {
     opening.await
 }
 
-/// Reads the certificates, before anything is opened.
 /// What is asked whether all is well, and what looks.
 fn health(config: &Config) -> (Arc<Health>, Checks) {
     let mut health = Health::new();
