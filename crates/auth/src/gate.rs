@@ -112,7 +112,7 @@ impl Gate {
         repo: &RepoName,
     ) -> Result<Permit<A>, Denied> {
         match self.decide(identity, A::NAME, repo) {
-            Ok(()) => Ok(Permit::new(repo, identity.owner())),
+            Ok(()) => Ok(Permit::new(repo, identity.owner()).of_classes(classes(identity, repo))),
             Err(reason) => Err(Denied {
                 action: A::NAME,
                 name: repo.to_string(),
@@ -197,6 +197,17 @@ impl Gate {
                 grant(&ticket.access, "registry", "catalog", "*").map(|()| visible)
             }
         }
+    }
+}
+
+/// What the sender's token says that the repository is for, if it is one that does.
+fn classes(identity: &Identity, repo: &RepoName) -> Vec<String> {
+    match identity {
+        Identity::Token(token) => token.classes_of(repo.as_str()),
+        Identity::Anonymous
+        | Identity::User(_)
+        | Identity::Certificate(_)
+        | Identity::Ticket(_) => Vec::new(),
     }
 }
 

@@ -22,7 +22,7 @@ pub struct TokenIdentity {
     pub subject: Option<String>,
     /// What it grants.
     pub access: Vec<Grant>,
-    /// Repositories of which it says what they are for, such as `plugin`, with that; the others are for images.
+    /// What each repository of `access` is for: `image`, or what the token says, such as `plugin`.
     pub classes: Vec<(String, String)>,
 }
 
@@ -79,6 +79,14 @@ impl Identity {
             Self::Token(token) => Some(format!("token:{}", token.subject.as_deref()?)),
             Self::Ticket(ticket) => ticket.holder.identity().owner(),
         }
+    }
+}
+
+impl TokenIdentity {
+    /// What the repository is for; nothing where the token does not speak of it.
+    pub(crate) fn classes_of(&self, repo: &str) -> Vec<String> {
+        let spoken_of = self.classes.iter().filter(|(name, _)| name == repo);
+        spoken_of.map(|(_, class)| class.clone()).collect()
     }
 }
 

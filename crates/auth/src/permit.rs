@@ -68,6 +68,7 @@ impl List {
 pub struct Permit<A: Action> {
     repo: RepoName,
     owner: Option<Arc<str>>,
+    classes: Arc<[String]>,
     action: PhantomData<A>,
 }
 
@@ -77,8 +78,15 @@ impl<A: Action> Permit<A> {
         Self {
             repo: repo.clone(),
             owner: owner.map(Arc::from),
+            classes: Arc::default(),
             action: PhantomData,
         }
+    }
+
+    /// The same for a repository that a token says is for these classes of images.
+    pub(crate) fn of_classes(mut self, classes: Vec<String>) -> Self {
+        self.classes = classes.into();
+        self
     }
 
     /// The repository that the permit is for.
@@ -91,6 +99,11 @@ impl Permit<Push> {
     /// Who the uploads of this caller belong to; without one, to whoever may push to the repository.
     pub fn owner(&self) -> Option<&str> {
         self.owner.as_deref()
+    }
+
+    /// Whether the repository is for images of this class, such as `plugin`; without a token that says so it is for all.
+    pub fn is_for(&self, class: &str) -> bool {
+        self.classes.is_empty() || self.classes.iter().any(|known| known == class)
     }
 }
 

@@ -101,7 +101,7 @@ impl Registry {
             return Err(PushManifestError::TooLarge { limit });
         }
         let manifest = parse(reference, media_type, payload)?;
-        self.settings.rules.check(&manifest)?;
+        self.settings.rules.check(&manifest, permit)?;
         let mut tags = tags;
         if let Reference::Tag(tag) = reference {
             tags.push(tag.clone());

@@ -1,5 +1,6 @@
 //! What the administrator says about manifests, beyond what the specification does.
 
+use boxyard_auth::{Permit, Push};
 use boxyard_oci::{Digest, Kind, Manifest};
 use regex_automata::meta::{BuildError, Regex};
 use serde_json::Value;
@@ -78,6 +79,12 @@ pub enum RuleError {
         /// The types of images that are taken.
         expected: String,
     },
+    /// The token is for images of another class.
+    #[error("the token does not grant that the repository has images of class `{class}`")]
+    Granted {
+        /// The class of what was pushed.
+        class: &'static str,
+    },
 }
 
 impl Urls {
@@ -122,7 +129,11 @@ fn excerpt(url: &str) -> String {
 
 impl Rules {
     /// Whether the manifest is one that is taken.
-    pub(crate) fn check(&self, manifest: &Manifest) -> Result<(), RuleError> {
+    pub(crate) fn check(
+        &self,
+        manifest: &Manifest,
+        permit: &Permit<Push>,
+    ) -> Result<(), RuleError> {
         let has_rules = self.urls.is_some() || !self.classes.is_empty();
         if manifest.kind() != Kind::Image || !has_rules {
             return Ok(());
@@ -134,10 +145,10 @@ impl Rules {
                 rules.check(url)?;
             }
         }
-        self.check_class(&document)
+        self.check_class(&document, permit)
     }
 
-    fn check_class(&self, document: &Value) -> Result<(), RuleError> {
+    fn check_class(&self, document: &Value, permit: &Permit<Push>) -> Result<(), RuleError> {
         if self.classes.is_empty() {
             return Ok(());
         }
@@ -150,8 +161,10 @@ impl Rules {
             Some("application/vnd.docker.plugin.v1+json") => Some("plugin"),
             _ => None,
         };
-        if class.is_some_and(|class| self.classes.iter().any(|known| known == class)) {
-            return Ok(());
+        let is_known = |class: &&str| self.classes.iter().any(|known| known == class);
+        if let Some(class) = class.filter(is_known) {
+            let granted = permit.is_for(class);
+            return granted.then_some(()).ok_or(RuleError::Granted { class });
         }
         Err(RuleError::Class {
             media_type: excerpt(media_type.unwrap_or_default()),

@@ -217,7 +217,7 @@ impl Access {
             self.count(|failed| &failed.token);
             let scope = scope::write(needs);
             let answer = self.refuse(asked, error, &scope, Some(Flaw::InvalidToken));
-            Err(answer.with_detail(caller::detail(needs)))
+            Err(caller::with_detail(answer, needs))
         };
         let now = SystemTime::now();
         let error = match self.tickets.read(token, now) {

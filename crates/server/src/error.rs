@@ -283,7 +283,7 @@ impl From<PushManifestError> for ApiError {
             PushManifestError::DigestMismatch { .. } => {
                 Self::client(ErrorCode::DigestInvalid, &error)
             }
-            PushManifestError::Rule(RuleError::Class { .. }) => {
+            PushManifestError::Rule(RuleError::Class { .. } | RuleError::Granted { .. }) => {
                 Self::client(ErrorCode::Denied, &error)
             }
             PushManifestError::UnknownBlobs { digests } => {

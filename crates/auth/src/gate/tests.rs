@@ -199,3 +199,24 @@ fn uploads_belong_to_who_is_known_by_name() {
     assert_eq!(owner(&Identity::Anonymous), None);
     assert_eq!(owner(&token("", Vec::new())), None);
 }
+
+#[test]
+fn a_repository_is_for_what_the_token_says() {
+    let gate = Gate::authenticated();
+    let grants = ["a", "b"].map(|name| grants("repository", name, &["push"]));
+    let mut said = token("alice", grants.concat());
+    if let Identity::Token(token) = &mut said {
+        let classes = [("a", "plugin"), ("b", "plugin"), ("b", "image")];
+        token.classes = classes
+            .map(|(name, class)| (name.to_owned(), class.to_owned()))
+            .into();
+    }
+    let is_for = |identity: &Identity, name: &str| {
+        let permit = gate.permit::<Push>(identity, &repo(name)).unwrap();
+        ["image", "plugin"].map(|class| permit.is_for(class))
+    };
+
+    assert_eq!(is_for(&said, "a"), [false, true]);
+    assert_eq!(is_for(&said, "b"), [true, true]);
+    assert_eq!(is_for(&user("alice"), "a"), [true, true]);
+}

@@ -131,7 +131,8 @@ fn access(claims: &Map<String, Value>) -> Result<Granted, ClaimsError> {
     let mut granted = Granted::default();
     for entry in entries {
         let (grant, class) = one(entry.as_object().ok_or(wrong)?)?;
-        if let Some(class) = class {
+        if grant.kind == "repository" {
+            let class = class.unwrap_or_else(|| "image".to_owned());
             granted.1.push((grant.name.clone(), class));
         }
         granted.0.push(grant);

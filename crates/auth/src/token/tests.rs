@@ -84,7 +84,7 @@ fn alice() -> TokenIdentity {
             name: "some/app".to_owned(),
             actions: vec!["pull".to_owned(), "push".to_owned()],
         }],
-        classes: Vec::new(),
+        classes: vec![("some/app".to_owned(), "image".to_owned())],
     }
 }
 

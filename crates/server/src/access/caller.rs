@@ -72,12 +72,19 @@ impl<'a> Caller<'a> {
                 self.access.refuse(self.asked, denied, &scope, flaw)
             }
         };
-        answer.with_detail(detail(&self.needs))
+        with_detail(answer, &self.needs)
     }
 }
 
-/// What a request needs, as distribution says it.
-pub(super) fn detail(needs: &[Grant]) -> serde_json::Value {
+/// Says what the request needs, if that is anything, in the form of distribution.
+pub(super) fn with_detail(answer: ApiError, needs: &[Grant]) -> ApiError {
+    if needs.is_empty() {
+        return answer;
+    }
+    answer.with_detail(detail(needs))
+}
+
+fn detail(needs: &[Grant]) -> serde_json::Value {
     let needs = needs.iter().flat_map(|grant| {
         let actions = grant.actions.iter();
         actions.map(

@@ -145,7 +145,8 @@ fn access_is_read_with_its_class() {
     );
     assert_eq!(
         classes,
-        [("a".into(), "plugin".into()), ("b".into(), "plugin".into())]
+        [("a", "plugin"), ("b", "plugin"), ("c", "image")]
+            .map(|(name, class)| (name.to_owned(), class.to_owned()))
     );
     assert_eq!(access[1].actions, ["*"]);
     assert!(access[4].actions.is_empty());
