@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use serde_json::{Value, json};
+
+use crate::Remote;
 
 /// A certificate authority whose files lie in a folder of the test.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Authority {
         }
     }
 
-    /// Makes a certificate for a server that is reached by `localhost` and by addresses of this machine.
+    /// Makes a certificate for a server that is reached by `localhost`, by addresses of this machine, or as a [`Remote`].
     pub fn server(&self, name: &str) -> Pair {
         self.issue(name, &server_params(name))
     }
@@ -58,9 +60,23 @@ impl Authority {
 
     /// Makes a certificate by which a client of this name shows who it is.
     pub fn client(&self, name: &str) -> Pair {
-        let mut params = params(name);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.issue(name, &params)
+        self.issue(name, &client_params(name))
+    }
+
+    /// The same for a client whose time is over.
+    pub fn expired_client(&self, name: &str) -> Pair {
+        let mut params = client_params(name);
+        params.not_after = date_time_ymd(2001, 1, 1);
+        self.issue(&format!("expired-{name}"), &params)
+    }
+
+    /// The same for a client that is a host by this name, and has no name otherwise.
+    pub fn host_client(&self, host: &str) -> Pair {
+        let mut params = client_params(host);
+        params.distinguished_name = DistinguishedName::new();
+        let names = CertificateParams::new([host.to_owned()]).expect("it is a name");
+        params.subject_alt_names = names.subject_alt_names;
+        self.issue(&format!("host-{host}"), &params)
     }
 
     fn issue(&self, name: &str, params: &CertificateParams) -> Pair {
@@ -98,11 +114,17 @@ impl Pair {
 
 fn server_params(name: &str) -> CertificateParams {
     let mut params = params(name);
-    let names = ["localhost", "127.0.0.1", "127.0.0.2", "::1"].map(str::to_owned);
+    let names = ["localhost", Remote::NAME, "127.0.0.1", "127.0.0.2", "::1"].map(str::to_owned);
     params.subject_alt_names = CertificateParams::new(names)
         .expect("they are names")
         .subject_alt_names;
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params
+}
+
+fn client_params(name: &str) -> CertificateParams {
+    let mut params = params(name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params
 }
 

@@ -8,6 +8,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::TestServer;
 use crate::http::{Connection, Request, Response};
 use crate::image::{Blob, Image, Index, media_type};
@@ -53,6 +56,13 @@ impl Client {
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Says with every request that it is this user, by `Basic`.
+    #[must_use]
+    pub fn with_login(self, user: &str, password: &str) -> Self {
+        let encoded = STANDARD.encode(format!("{user}:{password}"));
+        self.with_header("Authorization", &format!("Basic {encoded}"))
     }
 
     /// Pushes blobs this way, instead of by POST and PUT, which every registry knows.

@@ -96,6 +96,31 @@ fn helm_gets_tokens_and_pushes_and_pulls_a_chart() {
 }
 
 #[test]
+fn cosign_gets_tokens_and_signs_and_verifies() {
+    let pair = Pair::start();
+    let home = TempDir::new().unwrap();
+    // It takes a token server of the machine only beside a registry of the same name.
+    let address = format!("localhost:{}", pair.registry.address().port());
+    let cosign = Tool::new(home.path(), "cosign").env("COSIGN_PASSWORD", "");
+    cosign.run("generate-key-pair");
+    let image = Image::with_layers(8, &[10]);
+    let owner = pair.client(&push_access("some/app"));
+    owner.push_image("some/app", "v1", &image).expect(201);
+    let name = format!("{address}/some/app@{}", image.manifest.digest);
+    let sign =
+        format!("sign --yes --key cosign.key --tlog-upload=false --allow-http-registry {name}");
+
+    cosign.fail(&sign);
+    cosign.run(format!("login {} {address}", login()));
+    cosign.run(&sign);
+    cosign.run(format!(
+        "verify --key cosign.pub --insecure-ignore-tlog --allow-http-registry {name}"
+    ));
+
+    pair.was_asked_by("GET", Some("alice"));
+}
+
+#[test]
 fn an_upload_goes_on_with_another_token_when_the_first_has_ended() {
     let pair = Pair::start();
     let blob = Noise::new(3).draw(1_000);

@@ -2,6 +2,8 @@
 
 mod clients;
 mod peer;
+mod refreshed;
+mod rights;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,17 @@ impl Pair {
 
     #[track_caller]
     pub(crate) fn of(kind: KeyKind, algorithm: &str) -> Self {
+        Self::configured(kind, algorithm, &json!({}))
+    }
+
+    /// The usual pair with more lines in the registry's configuration.
+    #[track_caller]
+    pub(crate) fn with(changes: &Value) -> Self {
+        Self::configured(KeyKind::P256, "ES256", changes)
+    }
+
+    #[track_caller]
+    fn configured(kind: KeyKind, algorithm: &str, changes: &Value) -> Self {
         let folder = TempDir::new().expect("make a folder");
         let key = SigningKey::new(kind);
         let file = jwks(folder.path(), &[key.named_jwk("k")]);
@@ -35,6 +48,7 @@ impl Pair {
         token["jwks"] = json!(file);
         let registry = Setup::new()
             .config(&json!({ "auth": { "token": token } }))
+            .config(changes)
             .start();
         Self {
             registry,
@@ -43,7 +57,7 @@ impl Pair {
         }
     }
 
-    fn client(&self, claims: &Value) -> Client {
+    pub(crate) fn client(&self, claims: &Value) -> Client {
         self.bearer(&self.issuer.token(claims))
     }
 

@@ -1,4 +1,6 @@
 //! The same tokens here and at distribution 3.1.1: where the two differ, there is a reason.
+//!
+//! Whoever is refused is told the same by both.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,18 +21,24 @@ struct Keys {
     stranger: Authority,
 }
 
+impl Keys {
+    fn new() -> Self {
+        Self {
+            signers: KeyKind::ALL.into_iter().map(SigningKey::new).collect(),
+            secret: SigningKey::secret(&[9; 64]),
+            root: Authority::new("root"),
+            stranger: Authority::new("root"),
+        }
+    }
+}
+
 /// A token, and whether it is believed here and there.
 type Row = (&'static str, String, bool, bool);
 
 #[test]
 fn the_same_tokens_are_believed_here_and_at_distribution_but_for_a_list_of_reasons() {
     let folder = TempDir::new().unwrap();
-    let keys = Keys {
-        signers: KeyKind::ALL.into_iter().map(SigningKey::new).collect(),
-        secret: SigningKey::secret(&[9; 64]),
-        root: Authority::new("root"),
-        stranger: Authority::new("root"),
-    };
+    let keys = Keys::new();
     let config = config(folder.path(), &keys);
     let ours = Setup::new().config(&config).start();
     let theirs = Setup::new()
@@ -42,12 +50,125 @@ fn the_same_tokens_are_believed_here_and_at_distribution_but_for_a_list_of_reaso
     let rows = [alike(&keys), different(&keys)].concat();
     let mut complaints = Vec::new();
     for (name, text, here, there) in rows {
+        let [own, other] = [&ours, &theirs].map(|server| asked(server, "GET", TAGS, Some(&text)));
+        if !here && !there && !is_the_same_refusal(&own, &other) {
+            complaints.push(format!("{name}: {own:?} here, {other:?} there"));
+        }
         let seen = (believes(&ours, &text), believes(&theirs, &text));
         if seen != (here, there) {
             complaints.push(format!("{name}: expected {here} and {there}, saw {seen:?}"));
         }
     }
     assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn every_request_is_answered_by_the_challenge_of_distribution() {
+    let folder = TempDir::new().unwrap();
+    let keys = Keys::new();
+    let config = config(folder.path(), &keys);
+    let ours = Setup::new().config(&config).start();
+    let theirs = Setup::new()
+        .program(distribution())
+        .config(&config)
+        .env("OTEL_TRACES_EXPORTER", "none")
+        .start();
+    let weak = with(
+        &keys,
+        &json!({ "access": [access("repository", "a", &["push"])] }),
+    );
+    let expired = with(&keys, &json!({ "exp": now() - 120 }));
+    let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let requests = [
+        ("GET", "/v2/".to_owned()),
+        ("GET", "/v2/_catalog".to_owned()),
+        ("GET", TAGS.to_owned()),
+        ("GET", format!("/v2/a/manifests/{digest}")),
+        ("HEAD", "/v2/a/manifests/v1".to_owned()),
+        ("PUT", "/v2/a/manifests/v1".to_owned()),
+        ("DELETE", format!("/v2/a/manifests/{digest}")),
+        ("GET", format!("/v2/a/blobs/{digest}")),
+        ("DELETE", format!("/v2/a/blobs/{digest}")),
+        ("POST", "/v2/a/blobs/uploads/".to_owned()),
+        (
+            "POST",
+            format!("/v2/b/blobs/uploads/?mount={digest}&from=c"),
+        ),
+    ];
+
+    for (method, target) in &requests {
+        for token in [None, Some("x"), Some(&*expired), Some(&*weak)] {
+            let [own, other] = [&ours, &theirs].map(|server| asked(server, method, target, token));
+            // A token that is good enters, may push and may say that an upload begins.
+            if own.0 != 401 && other.0 == own.0 {
+                continue;
+            }
+            // Distribution lets nobody push who may not pull as well: here that is two rights.
+            if token == Some(&*weak) && own.0 != 401 {
+                assert!(target.starts_with("/v2/a/"), "{method} {target}: {own:?}");
+                continue;
+            }
+            let same = is_the_same_refusal(&own, &other);
+            assert!(
+                same,
+                "{method} {target} with {token:?}: {own:?} and {other:?}"
+            );
+        }
+    }
+}
+
+const TAGS: &str = "/v2/a/tags/list";
+
+/// Whether both refuse in the same words, but that distribution does not always say that a token is invalid.
+fn is_the_same_refusal(own: &Asked, other: &Asked) -> bool {
+    let without = own.1.strip_suffix(",error=\"invalid_token\"");
+    let other_challenge = Some(other.1.as_str());
+    let challenge = other_challenge == Some(&own.1) || other_challenge == without;
+    own.0 == 401 && other.0 == 401 && challenge && own.2 == other.2
+}
+
+/// A challenge with its scopes and their actions in order, which at distribution is another each time.
+fn in_order(challenge: &str) -> String {
+    let Some((before, rest)) = challenge.split_once(",scope=\"") else {
+        return challenge.to_owned();
+    };
+    let (scopes, after) = rest.split_once('"').expect("a scope ends");
+    let scopes = scopes.split(' ').map(|scope| {
+        let (name, actions) = scope.rsplit_once(':').expect("a scope has actions");
+        let mut actions: Vec<&str> = actions.split(',').collect();
+        actions.sort_unstable();
+        format!("{name}:{}", actions.join(","))
+    });
+    let mut scopes: Vec<String> = scopes.collect();
+    scopes.sort();
+    format!("{before},scope=\"{}\"{after}", scopes.join(" "))
+}
+
+/// Status, challenge and details of an answer.
+type Asked = (u16, String, Value);
+
+fn asked(server: &TestServer, method: &str, target: &str, token: Option<&str>) -> Asked {
+    let mut client = Client::of(server);
+    if let Some(token) = token {
+        client = client.with_header("Authorization", &format!("Bearer {token}"));
+    }
+    let request = client.request(method, target);
+    let request = match method {
+        "POST" | "PUT" => request.bytes(""),
+        _ => request,
+    };
+    let Ok(answer) = client.send(request).into_result() else {
+        // Distribution falls over some tokens.
+        return (0, String::new(), Value::Null);
+    };
+    let challenge = answer.header("www-authenticate").unwrap_or_default();
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let error = &body["errors"][0];
+    (
+        answer.status,
+        in_order(challenge),
+        json!([error["code"], error["detail"]]),
+    )
 }
 
 fn distribution() -> PathBuf {
@@ -120,6 +241,10 @@ fn chained(der: &[u8]) -> Value {
     json!({ "alg": "ES256", "x5c": x5c(der) })
 }
 
+fn chain_of_three(root: &Authority, signer: &SigningKey) -> Value {
+    json!({ "alg": "ES256", "x5c": root.intermediate("between").chain_for(signer) })
+}
+
 fn embedded(jwk: &Value) -> Value {
     json!({ "alg": "ES256", "jwk": jwk })
 }
@@ -140,6 +265,7 @@ fn trusted(keys: &Keys) -> Vec<(&'static str, String)> {
     vec![
         ("thumbprint", by(&thumbprint, root.key())),
         ("chain", by(&chained(&root.certify(signer)), signer)),
+        ("chain of three", by(&chain_of_three(root, signer), signer)),
         ("root itself", by(&chained(root.der()), root.key())),
         ("key by name", by(&named, signer)),
         ("audiences", with(keys, &json!({ "aud": ["x", "s"] }))),
@@ -172,6 +298,7 @@ fn forged(keys: &Keys) -> Vec<(&'static str, String)> {
     let curve = json!({ "alg": "ES384", "kid": "P256" });
     let confused = json!({ "alg": "HS256", "kid": "Rsa" });
     let stranger = &keys.stranger;
+    let short = root.intermediate("between").certify(signer);
     vec![
         ("none", format!("{plain}.")),
         ("none, signed", format!("{plain}.{}", base64url(b"x"))),
@@ -183,6 +310,11 @@ fn forged(keys: &Keys) -> Vec<(&'static str, String)> {
         (
             "posing key",
             by(&embedded(&other.named_jwk("P256")), &other),
+        ),
+        ("chain that stops short", by(&chained(&short), signer)),
+        (
+            "chain to a stranger",
+            by(&chain_of_three(stranger, signer), signer),
         ),
         ("forged chain", by(&chained(stranger.der()), stranger.key())),
         ("expired chain", by(&chained(&expired), signer)),

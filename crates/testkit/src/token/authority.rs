@@ -8,6 +8,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, date_time_ymd,
 };
 
+use serde_json::{Value, json};
+
 use super::key::{KeyKind, SigningKey};
 
 /// From the first of January of one year to that of another.
@@ -46,6 +48,12 @@ impl Authority {
         let certificate = params.signed_by(key.pair(), &self.issuer());
         let der = certificate.expect("make a certificate").der().to_vec();
         Self { key, params, der }
+    }
+
+    /// Certificates from that of `key` up to this authority's own, as the header `x5c` has them.
+    pub fn chain_for(&self, key: &SigningKey) -> Value {
+        let chain = [self.certify(key), self.der.clone()];
+        json!(chain.map(|der| STANDARD.encode(der)))
     }
 
     /// A certificate for `key`, which may make none itself.

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{SigningKey, access, token};
@@ -18,6 +19,8 @@ use super::{SigningKey, access, token};
 const ISSUER: &str = "https://issuer.example";
 /// The service that they are for.
 const SERVICE: &str = "registry.example";
+/// For how many seconds clients believe every token at least.
+const SHORTEST: i64 = 60;
 /// The longest form that it reads.
 const FORM: usize = 64 * 1024;
 
@@ -34,6 +37,10 @@ struct State {
     header: Value,
     /// For how long from now a token is to be believed.
     lifetime: AtomicI64,
+    /// Whether tokens grant anything, or only say whose they are.
+    grants: AtomicBool,
+    /// Whether who logs in gets a token by which to get more, instead of keeping the password.
+    refreshes: AtomicBool,
     asked: Mutex<Vec<Asked>>,
     ends: AtomicBool,
 }
@@ -68,6 +75,8 @@ impl TokenServer {
             key,
             header: header.clone(),
             lifetime: AtomicI64::new(300),
+            grants: AtomicBool::new(true),
+            refreshes: AtomicBool::new(false),
             asked: Mutex::default(),
             ends: AtomicBool::new(false),
         });
@@ -96,7 +105,19 @@ impl TokenServer {
         json!({ "realm": self.realm(), "service": SERVICE, "issuer": ISSUER })
     }
 
-    /// Lets new tokens end this many seconds from now; a registry may believe them for a minute more.
+    /// Lets new tokens say only whose they are, and grant nothing.
+    pub fn grant_nothing(&self) {
+        self.state.grants.store(false, Ordering::SeqCst);
+    }
+
+    /// Gives who logs in with `offline_token` a token by which to get more, as Docker asks for it.
+    pub fn give_refresh_tokens(&self) {
+        self.state.refreshes.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets new tokens end this many seconds from now, which clients are told by when they were issued.
+    ///
+    /// A registry may believe them for a minute more, and clients none for less than a minute from then on.
     pub fn set_lifetime(&self, seconds: i64) {
         self.state.lifetime.store(seconds, Ordering::SeqCst);
     }
@@ -192,16 +213,27 @@ impl State {
         let granted = scopes.filter_map(|scope| {
             let (kind, rest) = scope.split_once(':')?;
             let (name, actions) = rest.rsplit_once(':')?;
-            let allowed = |action: &&str| user.is_some() || *action == "pull";
+            let grants = self.grants.load(Ordering::SeqCst);
+            let allowed = |action: &&str| grants && (user.is_some() || *action == "pull");
             let actions: Vec<_> = actions.split(',').filter(allowed).collect();
             Some(access(kind, name, &actions))
         });
         let claims = self.claims(user, &granted.collect::<Vec<_>>());
         let text = token(&self.header, &claims, &self.key);
-        let wants_refresh = fields
-            .iter()
-            .any(|(name, value)| (name, value.as_str()) == (&"access_type".to_owned(), "offline"));
-        let mut answer = json!({ "token": text, "access_token": text, "expires_in": 300 });
+        let asks = |asked: (&str, &str)| {
+            fields
+                .iter()
+                .any(|(name, value)| (name.as_str(), value.as_str()) == asked)
+        };
+        let wants_refresh = asks(("access_type", "offline"))
+            || (self.refreshes.load(Ordering::SeqCst) && asks(("offline_token", "true")));
+        let lifetime = self.lifetime.load(Ordering::SeqCst);
+        let told = lifetime.max(SHORTEST);
+        let issued = Timestamp::now() + SignedDuration::from_secs(lifetime - told);
+        let mut answer = json!({
+            "token": text, "access_token": text,
+            "expires_in": told, "issued_at": issued.to_string(),
+        });
         if wants_refresh && user.is_some() {
             answer["refresh_token"] = json!("refresh-of-alice");
         }
