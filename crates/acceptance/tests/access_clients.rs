@@ -45,7 +45,7 @@ impl Site {
     }
 
     fn has(&self, repo: &str) {
-        let alice = Client::of(&self.server).with_header("Authorization", "Basic YWxpY2U6czNjcmV0");
+        let alice = Client::of(&self.server).with_login("alice", "s3cret");
         alice.pull_image(repo, "v1");
     }
 }
@@ -88,6 +88,35 @@ fn docker(docker: &Docker) {
             client.succeeds(format!("image pull {name}")),
             anyone_may_pull
         );
+
+        site.has("team/app");
+    }
+}
+
+#[test]
+fn buildx_logs_in_pulls_and_pushes() {
+    let docker = Docker::newest(Network::Machine);
+    let home = docker.sandbox().home();
+    let socket = format!("unix://{}/docker.sock", home.display());
+    let buildx = docker.sandbox().tool("buildx").env("DOCKER_HOST", &socket);
+    for anyone_may_pull in [true, false] {
+        let site = Site::new(anyone_may_pull);
+        let host = site.host();
+        let image = Image::with_layers(7, &[10, 20_000]);
+        let alice = Client::of(&site.server).with_login("alice", "s3cret");
+        alice.push_image("team/base", "v1", &image).expect(201);
+        let lines = format!("FROM {host}/team/base:v1\nCOPY file /\n");
+        let context = home.join("context");
+        fs::create_dir_all(&context).unwrap();
+        fs::write(context.join("Dockerfile"), lines).unwrap();
+        fs::write(context.join("file"), &host).unwrap();
+        let build = format!(
+            "build --progress plain --provenance false --push --tag {host}/team/app:v1 context"
+        );
+
+        buildx.fail(&build);
+        docker.run(format!("login {LOGIN} {host}"));
+        buildx.run(&build);
 
         site.has("team/app");
     }
@@ -191,9 +220,69 @@ fn crane_oras_and_regctl_log_in_push_and_pull() {
 }
 
 #[test]
+fn helm_logs_in_pushes_and_pulls() {
+    for anyone_may_pull in [true, false] {
+        let site = Site::new(anyone_may_pull);
+        let (home, host) = (TempDir::new().unwrap(), site.host());
+        let helm = Tool::new(home.path(), "helm");
+        let chart = "apiVersion: v2\nname: greeting\nversion: 1.2.3\n";
+        for folder in ["chart", "back"] {
+            fs::create_dir(home.path().join(folder)).unwrap();
+        }
+        fs::write(home.path().join("chart/Chart.yaml"), chart).unwrap();
+        helm.run("package chart");
+        let push = format!("push --plain-http greeting-1.2.3.tgz oci://{host}/charts");
+        let pull = format!(
+            "pull --plain-http --destination back oci://{host}/charts/greeting --version 1.2.3"
+        );
+
+        helm.fail(&push);
+        helm.fail(format!(
+            "registry login --plain-http --username alice --password wrong {host}"
+        ));
+        helm.run(format!("registry login --plain-http {LOGIN} {host}"));
+        helm.run(&push);
+        helm.run(&pull);
+
+        let [sent, back] = ["greeting-1.2.3.tgz", "back/greeting-1.2.3.tgz"]
+            .map(|file| fs::read(home.path().join(file)).unwrap());
+        assert!(sent == back);
+        helm.run(format!("registry logout {host}"));
+        assert_eq!(helm.succeeds(&pull), anyone_may_pull);
+    }
+}
+
+#[test]
+fn cosign_logs_in_signs_and_verifies() {
+    for anyone_may_pull in [true, false] {
+        let site = Site::new(anyone_may_pull);
+        let (home, host) = (TempDir::new().unwrap(), site.host());
+        let cosign = Tool::new(home.path(), "cosign").env("COSIGN_PASSWORD", "");
+        cosign.run("generate-key-pair");
+        let image = Image::with_layers(6, &[10]);
+        let alice = Client::of(&site.server).with_login("alice", "s3cret");
+        alice.push_image("team/app", "v1", &image).expect(201);
+        let name = format!("{host}/team/app@{}", image.manifest.digest);
+        let sign =
+            format!("sign --yes --key cosign.key --tlog-upload=false --allow-http-registry {name}");
+        let verify =
+            format!("verify --key cosign.pub --insecure-ignore-tlog --allow-http-registry {name}");
+
+        cosign.fail(&sign);
+        cosign.run(format!("login {LOGIN} {host}"));
+        cosign.fail(&verify);
+        cosign.run(&sign);
+        cosign.run(&verify);
+
+        fs::remove_file(home.path().join(".docker/config.json")).unwrap();
+        assert_eq!(cosign.succeeds(&verify), anyone_may_pull);
+    }
+}
+
+#[test]
 fn a_push_of_many_requests_pays_for_its_password_once() {
     let site = Site::new(false);
-    let alice = Client::of(&site.server).with_header("Authorization", "Basic YWxpY2U6czNjcmV0");
+    let alice = Client::of(&site.server).with_login("alice", "s3cret");
     let before = std::time::Instant::now();
     alice.check().expect(200);
     let login = before.elapsed();
