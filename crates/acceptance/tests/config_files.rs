@@ -1,6 +1,8 @@
 //! Configurations as people and strangers write them, through the built binary.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -127,6 +129,120 @@ fn secrets_come_from_files_and_are_never_shown() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("http.secret\tworks\t(from "), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn what_is_no_text_is_told_whether_it_is_a_file_or_a_variable() {
+    let folder = TempDir::new().expect("make a folder");
+    let config = folder.path().join("config.yml");
+    fs::write(&config, START).expect("write a configuration");
+    let no_text = OsStr::from_bytes(b"\xff:5000");
+    let run = |words: &[&str], name: &str| {
+        let mut command = Command::new(binary());
+        let output = command.args(words).arg(&config).env(name, no_text).output();
+        let output = output.expect("run the program");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (output.status.code(), said)
+    };
+
+    for words in [&["serve"][..], &["config", "check"]] {
+        let (status, said) = run(words, "REGISTRY_HTTP_ADDR");
+        assert_eq!(status, Some(64), "{said}");
+        assert!(said.contains("REGISTRY_HTTP_ADDR"), "{said}");
+        assert!(said.contains("its value is no text in UTF-8"), "{said}");
+    }
+    // Those of others are nobody's business here.
+    let (status, said) = run(&["config", "check"], "SOMETHING");
+    assert_eq!(status, Some(0), "{said}");
+
+    fs::write(&config, b"version: 0.1\nlog: {level: \xff}\n").expect("write a configuration");
+    for words in [&["serve"][..], &["config", "check"]] {
+        let (status, said) = run(words, "SOMETHING");
+        assert_eq!(status, Some(64), "{said}");
+        assert!(said.contains("line 2 holds other bytes"), "{said}");
+    }
+}
+
+#[test]
+fn errors_of_the_file_and_of_variables_come_together_and_nothing_is_opened() {
+    let folder = TempDir::new().expect("make a folder");
+    let root = folder.path().join("registry");
+    let setup = Setup::new()
+        .root(&root)
+        .config(&json!({"log": {"level": "loud"}, "catalog": {"maxentrys": 5}, "http": {"prefix": "a b"}}))
+        .env("REGISTRY_HTTP_DRAINTIMEOUT", "long")
+        .env("REGISTRY_HTTP_SECRET_FILE", "/no/such/file")
+        .env("REGISTRY_STORAGE_S3_BUCKET", "b");
+
+    let refusal = setup.refuse();
+
+    assert_eq!(refusal.status.code(), Some(64), "{}", refusal.log);
+    for expected in [
+        "`loud` is unknown",
+        "did you mean `catalog.maxentries`?",
+        "`http.prefix`: ",
+        "REGISTRY_HTTP_DRAINTIMEOUT: `http.draintimeout`: `long` is no duration",
+        "REGISTRY_HTTP_SECRET_FILE: the file `/no/such/file`",
+        "REGISTRY_STORAGE_S3_BUCKET: `storage.s3` is refused: object stores are not there yet",
+    ] {
+        assert!(
+            refusal.log.contains(expected),
+            "{expected}: {}",
+            refusal.log
+        );
+    }
+    assert!(!root.exists(), "nothing is opened");
+}
+
+#[test]
+fn the_exit_status_of_a_check_says_whether_it_can_be_served_by() {
+    let folder = TempDir::new().expect("make a folder");
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("write a configuration");
+        path
+    };
+    let good = path("good.yml", &format!("{START}redis: {{addr: x}}\n"));
+    let unknown = path("unknown.yml", &format!("{START}htttp: {{}}\n"));
+    let wrong = path("wrong.yml", &format!("{START}http: {{draintimeout: x}}\n"));
+    let nothing = ("BOXYARD_LENIENT", "false");
+    let lenient = ("BOXYARD_LENIENT", "true");
+    let table = [
+        (good.as_path(), nothing, 0),
+        (&unknown, nothing, 64),
+        (&unknown, lenient, 0),
+        (&wrong, nothing, 64),
+        (&wrong, lenient, 64),
+        (&good, ("REGISTRY_HTTP_ADR", "x"), 0),
+        (folder.path(), nothing, 64),
+    ];
+
+    for (path, variable, expected) in table {
+        let output = check(path, &[variable]);
+        let status = output.status.code();
+        assert_eq!(status, Some(expected), "{}: {output:?}", path.display());
+    }
+}
+
+#[test]
+fn help_names_leniency_and_secrets_from_files() {
+    for words in [&["serve", "--help"][..], &["config", "check", "--help"]] {
+        let output = Command::new(binary()).args(words).output();
+        let output = output.expect("run the program");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+
+        assert!(output.status.success());
+        for expected in [
+            "--lenient",
+            "BOXYARD_LENIENT",
+            "$REGISTRY_HTTP_SECRET_FILE",
+            "!file PATH",
+            "$REGISTRY_CONFIGURATION_PATH",
+        ] {
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+    }
 }
 
 /// Configurations that distribution takes.

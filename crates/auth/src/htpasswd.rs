@@ -112,6 +112,27 @@ impl Passwords {
         })
     }
 
+    /// What is of no use in the file, or why it cannot be opened; one that is not there is not made.
+    pub fn inspect(path: &Path) -> Result<Vec<Note>, FileError> {
+        let absent = match read(path) {
+            Ok((_, notes, _)) => return Ok(notes),
+            Err(FileError::Unreadable { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                source
+            }
+            Err(error) => return Err(error),
+        };
+        let folder = path.parent().unwrap_or(path);
+        if folder.as_os_str().is_empty() || folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        Err(FileError::Unwritable {
+            path: path.to_owned(),
+            source: absent,
+        })
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -215,12 +236,13 @@ fn read(path: &Path) -> Result<(Users, Vec<Note>, Stamp), FileError> {
         path: path.to_owned(),
         source,
     };
-    let file = fs::File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
+    // A pipe would be waited for before it is known to be one.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
         let path = path.to_owned();
         return Err(FileError::NoFile { path });
     }
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES + 1)
         .read_to_end(&mut bytes)

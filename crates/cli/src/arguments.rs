@@ -37,7 +37,10 @@ The configuration is distribution's config.yml. It is taken from, in this order:
   1. the argument CONFIG,
   2. the file that $REGISTRY_CONFIGURATION_PATH names,
   3. nothing: ./registry-data on 127.0.0.1:5000, with deleting allowed.
-Each key has a variable that overrides it: $REGISTRY_HTTP_ADDR is http.addr.";
+Each key has a variable that overrides it: $REGISTRY_HTTP_ADDR is http.addr.
+A secret may stay in a file: $REGISTRY_HTTP_SECRET_FILE names the one that holds http.secret, and
+in the configuration a value may be `!file PATH`.
+A key that nobody knows is an error, because it may be one that protects; --lenient only warns.";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:

@@ -3,8 +3,8 @@
 mod caller;
 mod challenge;
 mod credentials;
-mod logins;
-mod tokens;
+pub(crate) mod logins;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
 use std::time::SystemTime;

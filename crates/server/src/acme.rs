@@ -84,6 +84,24 @@ impl fmt::Debug for Acme {
     }
 }
 
+/// Everything that is wrong with the files, each by its key; a folder that is not there will be made.
+pub(crate) fn problems(settings: &LetsEncrypt) -> Vec<(&'static str, String)> {
+    let mut problems = Vec::new();
+    let folder = &settings.folder;
+    if folder.exists()
+        && let Err(error) = std::fs::read_dir(folder)
+    {
+        let error = format!("use the folder `{}`: {error}", folder.display());
+        problems.push(("http.tls.letsencrypt.cachefile", error));
+    }
+    if let Some(path) = &settings.authorities
+        && let Err(error) = transport::read_authorities(path)
+    {
+        problems.push(("boxyard.letsencrypt.authorities", chain(&error)));
+    }
+    problems
+}
+
 impl Acme {
     /// Takes what the folder has; no network is needed.
     pub(crate) fn open(

@@ -1,6 +1,7 @@
 //! Distribution's `config.yml`, and what is asked of it.
 
 mod check;
+mod contents;
 pub(crate) mod duration;
 mod environment;
 mod explain;

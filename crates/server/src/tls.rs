@@ -28,13 +28,16 @@ pub(crate) use expiry::Expiry;
 pub(crate) use handshake::HandshakeError;
 pub use pair::FileError;
 
-use crate::config::Tls as Settings;
+use crate::config::{Source, Tls as Settings};
+use crate::error::chain;
 use watch::Stamps;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// What a client offers that wants to see a challenge answered, RFC 8737.
 const CHALLENGE: &[u8] = b"acme-tls/1";
+/// What is said of a certificate out of its time.
+const REFUSED: &str = "clients will refuse the certificate";
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
@@ -178,7 +181,7 @@ impl Tls {
                 );
             }
             Err(error) => {
-                let trouble = crate::error::chain(&error);
+                let trouble = chain(&error);
                 if seen.trouble.as_ref() != Some(&trouble) {
                     tracing::error!(error = %trouble, "the files of `http.tls` have changed and cannot be used: new connections get what was in them before");
                 }
@@ -208,7 +211,7 @@ fn configs(
         Origin::Files { certificate, key } => {
             let pair = pair::read(certificate, key)?;
             if let Some(why) = pair::untimely(&pair.cert[0], Timestamp::now()) {
-                tracing::warn!(certificate = %certificate.display(), "clients will refuse the certificate: {why}");
+                tracing::warn!(certificate = %certificate.display(), "{REFUSED}: {why}");
             }
             let leaf = pair.cert[0].clone();
             let resolver = Arc::new(SingleCertAndKey::from(pair));
@@ -233,6 +236,34 @@ fn configs(
             )?),
         },
     })
+}
+
+/// Everything that is wrong with the files, each by its key.
+pub(crate) fn problems(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut problems = Vec::new();
+    if let Source::Files { certificate, key } = &settings.source {
+        let pair = pair::problems(certificate, key);
+        problems.extend(pair.iter().map(|error| (error.key(), chain(error))));
+    }
+    let cas = settings.clients.iter().flat_map(|clients| &clients.cas);
+    let cas: Vec<_> = cas.cloned().collect();
+    let of_cas = clients::problems(&cas);
+    problems.extend(
+        of_cas
+            .iter()
+            .map(|error| (clients::CLIENT_CAS, chain(error))),
+    );
+    problems
+}
+
+/// Why clients will refuse a certificate that can be served, if they will.
+pub(crate) fn doubt(settings: &Settings, now: Timestamp) -> Option<String> {
+    let Source::Files { certificate, key } = &settings.source else {
+        return None;
+    };
+    let pair = pair::read(certificate, key).ok()?;
+    let why = pair::untimely(&pair.cert[0], now)?;
+    Some(format!("`{}`: {REFUSED}: {why}", certificate.display()))
 }
 
 fn versions(settings: &Settings) -> Vec<&'static SupportedProtocolVersion> {

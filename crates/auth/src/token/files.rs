@@ -73,20 +73,44 @@ impl KeyFiles {
     /// Reads all keys.
     pub fn load(&self) -> Result<TrustedKeys, KeyFileError> {
         let mut keys = TrustedKeys::default();
-        if let Some(path) = &self.certificates {
-            let text = read(path)?;
-            keys.add_certificates(&text)
-                .map_err(|source| malformed(path, source))?;
-        }
-        if let Some(path) = &self.set {
-            let text = read(path)?;
-            keys.add_set(&text)
-                .map_err(|source| malformed(path, source))?;
-        }
+        self.add_certificates(&mut keys)?;
+        self.add_set(&mut keys)?;
         if keys.is_empty() {
             return Err(KeyFileError::Empty(self.paths().cloned().collect()));
         }
         Ok(keys)
+    }
+
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.paths().next().is_none()
+    }
+
+    /// Everything that is wrong with them, of which [`load`](Self::load) says the first.
+    pub fn problems(&self) -> Vec<KeyFileError> {
+        let mut keys = TrustedKeys::default();
+        let added = [self.add_certificates(&mut keys), self.add_set(&mut keys)];
+        let mut problems: Vec<_> = added.into_iter().filter_map(Result::err).collect();
+        if problems.is_empty() && keys.is_empty() {
+            problems.push(KeyFileError::Empty(self.paths().cloned().collect()));
+        }
+        problems
+    }
+
+    fn add_certificates(&self, keys: &mut TrustedKeys) -> Result<(), KeyFileError> {
+        let Some(path) = &self.certificates else {
+            return Ok(());
+        };
+        let added = keys.add_certificates(&read(path)?);
+        added.map_err(|source| malformed(path, source))
+    }
+
+    fn add_set(&self, keys: &mut TrustedKeys) -> Result<(), KeyFileError> {
+        let Some(path) = &self.set else {
+            return Ok(());
+        };
+        let added = keys.add_set(&read(path)?);
+        added.map_err(|source| malformed(path, source))
     }
 
     /// What the files look like now.
@@ -97,6 +121,18 @@ impl KeyFiles {
 
     fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.certificates.iter().chain(&self.set)
+    }
+}
+
+impl KeyFileError {
+    /// The file, unless it is about all of them.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unreadable { path, .. }
+            | Self::TooLarge { path }
+            | Self::Malformed { path, .. } => Some(path),
+            Self::Empty(_) => None,
+        }
     }
 }
 

@@ -21,6 +21,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How many different passwords may wait for each other's turn.
 const TURNS: usize = 256;
 
+/// What is said where a folder is named.
+const FOLDER: &str = "`auth.htpasswd.path` names a folder: its file `htpasswd` is taken";
+
 /// The users of a password file.
 #[derive(Debug)]
 pub(crate) struct Logins {
@@ -49,6 +52,9 @@ impl Logins {
     /// Reads the file, or makes it; this waits for the disk.
     pub(super) fn open(file: &PasswordFile) -> Result<Self, LoginsError> {
         let path = place(file);
+        if path != file.path {
+            tracing::warn!(path = %path.display(), "{FOLDER}");
+        }
         let Opened {
             passwords,
             notes,
@@ -145,14 +151,33 @@ impl Logins {
     }
 }
 
+/// What there is to say about the password file before it is opened, or why it cannot be.
+pub(crate) fn inspect(file: &PasswordFile) -> Result<Vec<String>, String> {
+    let path = place(file);
+    let notes = Passwords::inspect(&path).map_err(|error| chain(&error))?;
+    let shown = path.display();
+    let mut told: Vec<_> = notes
+        .iter()
+        .map(|note| format!("`{shown}`, {note}"))
+        .collect();
+    if path != file.path {
+        told.push(FOLDER.to_owned());
+    }
+    if !path.exists() {
+        told.push(format!(
+            "`{shown}` is not there: the server will make it, with one user"
+        ));
+    }
+    Ok(told)
+}
+
 /// Debian's configuration names the folder of its own configuration, in which the file is meant to be.
 fn place(file: &PasswordFile) -> PathBuf {
-    if !file.path.is_dir() {
-        return file.path.clone();
+    if file.path.is_dir() {
+        file.path.join("htpasswd")
+    } else {
+        file.path.clone()
     }
-    let path = file.path.join("htpasswd");
-    tracing::warn!(path = %path.display(), "`auth.htpasswd.path` names a folder: its file `htpasswd` is taken");
-    path
 }
 
 fn tell(passwords: &Passwords, notes: &[Note]) {

@@ -34,6 +34,18 @@ struct Current {
 #[error("open what `auth.token` names")]
 pub struct TokensError(#[source] KeyFileError);
 
+/// Everything that is wrong with the files of the keys, each by its key of the configuration.
+pub(crate) fn problems(config: &TokenAuth) -> Vec<(&'static str, String)> {
+    let key = |error: &KeyFileError| match error.path() {
+        None => "auth.token",
+        path if path == config.files.certificates.as_deref() => "auth.token.rootcertbundle",
+        Some(_) => "auth.token.jwks",
+    };
+    let problems = config.files.problems();
+    let named = problems.iter().map(|error| (key(error), chain(error)));
+    named.collect()
+}
+
 impl Tokens {
     /// Reads the keys; this waits for the disk.
     pub(super) fn open(config: &TokenAuth) -> Result<Self, TokensError> {

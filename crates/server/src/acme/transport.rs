@@ -27,7 +27,7 @@ const MOST_BYTES: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// The file of authorities cannot be read.
-    #[error("read `{path}`, which `boxyard.letsencrypt.authorities` names")]
+    #[error("read `{path}`")]
     Unreadable {
         /// What the configuration names.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum TransportError {
         source: std::io::Error,
     },
     /// The file has no certificates.
-    #[error("`{path}`, which `boxyard.letsencrypt.authorities` names, has no certificate in PEM")]
+    #[error("`{path}` has no certificate in PEM")]
     Nothing {
         /// What the configuration names.
         path: PathBuf,
@@ -126,7 +126,8 @@ fn other(error: reqwest::Error) -> Error {
     Error::Other(Box::new(error))
 }
 
-fn read_authorities(path: &Path) -> Result<Vec<Certificate>, TransportError> {
+/// The certificates of the file of authorities.
+pub(super) fn read_authorities(path: &Path) -> Result<Vec<Certificate>, TransportError> {
     let pem = fs::read(path).map_err(|source| TransportError::Unreadable {
         path: path.to_owned(),
         source,

@@ -67,7 +67,7 @@ pub struct Setting {
 
 /// Explains a configuration; it is an error only where there is nothing that could be.
 pub fn explain(sources: &Sources) -> Result<Explanation, ConfigError> {
-    of(Reading::of(sources)?, sources)
+    Ok(of(Reading::of(sources)?, sources))
 }
 
 /// Explains these bytes instead of a file, and reads no other file but by `files`.
@@ -76,10 +76,10 @@ pub fn explain_bytes(
     sources: &Sources,
     files: ReadValue,
 ) -> Result<Explanation, ConfigError> {
-    of(Reading::of_bytes(bytes, sources, files)?, sources)
+    Ok(of(Reading::of_bytes(bytes, sources, files)?, sources))
 }
 
-fn of(reading: Reading, sources: &Sources) -> Result<Explanation, ConfigError> {
+fn of(reading: Reading, sources: &Sources) -> Explanation {
     let mut rows: Vec<_> = reading.checked.seen.iter().map(row).collect();
     rows.extend(reading.unknown_variables.iter().map(|name| Row {
         key: Visible(name).to_string(),
@@ -89,19 +89,14 @@ fn of(reading: Reading, sources: &Sources) -> Result<Explanation, ConfigError> {
     }));
     let settings = reading.checked.seen.iter().filter_map(setting).collect();
     let notes = reading.checked.notes.clone();
-    let warnings = reading.warnings.clone();
-    let problems = match reading.config(sources) {
-        Ok(_) => Vec::new(),
-        Err(ConfigError::Problems { problems, .. }) => problems,
-        Err(error @ ConfigError::Unreadable { .. }) => return Err(error),
-    };
-    Ok(Explanation {
+    let outcome = reading.outcome(sources);
+    Explanation {
         rows,
         settings,
         notes,
-        warnings,
-        problems,
-    })
+        warnings: outcome.warnings,
+        problems: outcome.problems,
+    }
 }
 
 fn row(seen: &Seen) -> Row {

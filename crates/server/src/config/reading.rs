@@ -1,6 +1,7 @@
 //! From a file and the environment to a checked tree.
 
 use super::check::{self, Checked};
+use super::contents;
 use super::environment::{self, Applied};
 use super::files::{self, ReadValue};
 use super::node::{Node, Origin, Value};
@@ -114,26 +115,52 @@ impl Reading {
 
     /// What the values mean, unless something is wrong with them.
     pub(super) fn config(self, sources: &Sources) -> Result<Config, ConfigError> {
-        let path = sources.path.clone();
-        let is_broken = matches!(self.root.value, Value::Null) && !self.problems.is_empty();
-        let mut problems = self.problems;
+        let outcome = self.outcome(sources);
+        outcome.config.ok_or(ConfigError::Problems {
+            path: sources.path.clone(),
+            problems: outcome.problems,
+        })
+    }
+
+    /// What the values mean, and everything that there is to say about them.
+    pub(super) fn outcome(self, sources: &Sources) -> Outcome {
+        let mut outcome = Outcome {
+            config: None,
+            problems: self.problems,
+            warnings: self.warnings.clone(),
+        };
+        let is_broken = matches!(self.root.value, Value::Null) && !outcome.problems.is_empty();
         if !is_broken {
             let mut values = Values::of(&self.root, sources.serves);
             let mut config = Config::read(&mut values);
-            problems.append(&mut values.problems);
-            if problems.is_empty() {
-                config.notes = self.checked.notes;
-                config.warnings = self.warnings;
-                config
-                    .tracing
-                    .complete(&sources.variables, &mut config.warnings);
-                config.quiet = self.quiet;
-                return Ok(config);
+            if sources.serves {
+                contents::check(&config, &mut values);
             }
+            outcome.problems.append(&mut values.problems);
+            config.notes = self.checked.notes;
+            config.warnings = self.warnings;
+            config.quiet = self.quiet;
+            let tracing = &mut config.tracing;
+            tracing.complete(&sources.variables, &mut config.warnings);
+            outcome.warnings.clone_from(&config.warnings);
+            outcome.warnings.append(&mut values.doubts);
+            outcome.config = Some(config).filter(|_| outcome.problems.is_empty());
         }
-        problems.sort_by(|one, other| one.order().cmp(&other.order()));
-        Err(ConfigError::Problems { path, problems })
+        let order = |one: &Problem, other: &Problem| one.order().cmp(&other.order());
+        outcome.problems.sort_by(order);
+        outcome
     }
+}
+
+/// What a configuration comes to.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// Nothing where something is wrong.
+    pub(super) config: Option<Config>,
+    /// What is wrong, in the order of its lines.
+    pub(super) problems: Vec<Problem>,
+    /// What is said at the start, and what the server itself will say of the files that are named.
+    pub(super) warnings: Vec<String>,
 }
 
 /// A variable that names another store than the one that holds without a file replaces it.

@@ -16,6 +16,8 @@ pub(super) struct Values<'a> {
     root: &'a Node,
     serves: bool,
     pub(super) problems: Vec<Problem>,
+    /// What is served by, and may not be meant.
+    pub(super) doubts: Vec<String>,
 }
 
 impl<'a> Values<'a> {
@@ -24,6 +26,7 @@ impl<'a> Values<'a> {
             root,
             serves,
             problems: Vec::new(),
+            doubts: Vec::new(),
         }
     }
 
@@ -168,6 +171,12 @@ impl<'a> Values<'a> {
         };
         self.problems
             .push(Problem::new(origin, format!("`{path}`: {message}")));
+    }
+
+    /// Notes what is only worth a warning.
+    pub(super) fn doubt(&mut self, path: &str, message: &str) {
+        let doubt = Problem::mild(self.origin(path), format!("`{path}`: {message}"));
+        self.doubts.push(doubt.to_string());
     }
 
     /// Where `path` was written, or the nearest that was of what it lies in.

@@ -1,6 +1,6 @@
 //! Certificates of clients: who must have one, and which are believed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -17,6 +17,9 @@ use rustls::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::pair::{self, FileError};
+
+/// The key of the configuration that names the files.
+pub(super) const CLIENT_CAS: &str = "http.tls.clientcas";
 
 /// What is asked of clients, by distribution's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub enum ClientCasError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A certificate cannot be a CA's.
-    #[error("a certificate in `{}`, which `http.tls.clientcas` names, cannot be trusted as a CA", .path.display())]
+    #[error("a certificate in `{}` cannot be trusted as a CA", .path.display())]
     Anchor {
         /// The file.
         path: PathBuf,
@@ -71,14 +74,7 @@ pub(super) fn verifier(
 ) -> Result<Arc<dyn ClientCertVerifier>, ClientCasError> {
     let mut roots = RootCertStore::empty();
     for path in files {
-        for certificate in pair::certificates("http.tls.clientcas", path)? {
-            roots
-                .add(certificate)
-                .map_err(|source| ClientCasError::Anchor {
-                    path: path.clone(),
-                    source,
-                })?;
-        }
+        add(&mut roots, path)?;
     }
     if !mode.verifies() {
         return Ok(Arc::new(Anybody {
@@ -95,6 +91,23 @@ pub(super) fn verifier(
         builder.allow_unauthenticated()
     };
     builder.build().map_err(ClientCasError::Verifier)
+}
+
+/// What is wrong with each file, of which [`verifier`] says the first.
+pub(super) fn problems(files: &[PathBuf]) -> Vec<ClientCasError> {
+    let added = |path: &PathBuf| add(&mut RootCertStore::empty(), path).err();
+    files.iter().filter_map(added).collect()
+}
+
+fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), ClientCasError> {
+    for certificate in pair::certificates(CLIENT_CAS, path)? {
+        let added = roots.add(certificate);
+        added.map_err(|source| ClientCasError::Anchor {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 /// Takes any certificate whose key the client has, which shows nothing about it.

@@ -12,6 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+const CERTIFICATE: &str = "http.tls.certificate";
+const KEY: &str = "http.tls.key";
 /// Longer than any chain; other files, such as devices, are not read for ever.
 const LONGEST: u64 = 4 << 20;
 
@@ -19,7 +21,7 @@ const LONGEST: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It cannot be read.
-    #[error("read `{}`, which `{key}` names", .path.display())]
+    #[error("read `{}`", .path.display())]
     Unreadable {
         /// The key of the configuration.
         key: &'static str,
@@ -30,17 +32,18 @@ pub enum FileError {
         source: io::Error,
     },
     /// It is no PEM.
-    #[error("`{}`, which `{key}` names, is no PEM: {source}", .path.display())]
+    #[error("`{}` is no PEM", .path.display())]
     Garbled {
         /// The key of the configuration.
         key: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        #[source]
         source: pem::Error,
     },
     /// It has nothing of what is looked for.
-    #[error("`{}`, which `{key}` names, holds no {what}: expected `{expected}`", .path.display())]
+    #[error("`{}` holds no {what}: expected `{expected}`", .path.display())]
     Nothing {
         /// The key of the configuration.
         key: &'static str,
@@ -53,7 +56,7 @@ pub enum FileError {
     },
     /// The key needs a passphrase.
     #[error(
-        "the key in `{}`, which `http.tls.key` names, is encrypted, and nobody is there to enter its passphrase: \
+        "the key in `{}` is encrypted, and nobody is there to enter its passphrase: \
          decrypt it with `openssl pkey`",
         .path.display()
     )]
@@ -62,7 +65,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// A certificate is none, or of a kind that is not understood.
-    #[error("a certificate in `{}`, which `{key}` names, is not understood: {why}", .path.display())]
+    #[error("a certificate in `{}` is not understood: {why}", .path.display())]
     Certificate {
         /// The key of the configuration.
         key: &'static str,
@@ -72,7 +75,7 @@ pub enum FileError {
         why: String,
     },
     /// The key is none, or of a kind that is not understood.
-    #[error("the key in `{}`, which `http.tls.key` names, cannot be used", .path.display())]
+    #[error("the key in `{}` cannot be used", .path.display())]
     Key {
         /// The file.
         path: PathBuf,
@@ -94,10 +97,40 @@ pub enum FileError {
     },
 }
 
+impl FileError {
+    /// The key of the configuration that names the file.
+    pub(crate) fn key(&self) -> &'static str {
+        match self {
+            Self::Unreadable { key, .. }
+            | Self::Garbled { key, .. }
+            | Self::Nothing { key, .. }
+            | Self::Certificate { key, .. } => key,
+            Self::Encrypted { .. } | Self::Key { .. } | Self::Mismatch { .. } => KEY,
+        }
+    }
+}
+
 /// Reads a pair that belongs together.
 pub(super) fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, FileError> {
-    let chain = certificates("http.tls.certificate", certificate)?;
+    let chain = certificates(CERTIFICATE, certificate)?;
     let private = private_key(key)?;
+    pair((certificate, chain), (key, private))
+}
+
+/// Everything that is wrong with a pair, of which [`read`] says the first.
+pub(super) fn problems(certificate: &Path, key: &Path) -> Vec<FileError> {
+    let chain = certificates(CERTIFICATE, certificate);
+    let problems = match (chain, private_key(key)) {
+        (Ok(chain), Ok(private)) => [pair((certificate, chain), (key, private)).err(), None],
+        (chain, private) => [chain.err(), private.err()],
+    };
+    problems.into_iter().flatten().collect()
+}
+
+fn pair(
+    (certificate, chain): (&Path, Vec<CertificateDer<'static>>),
+    (key, private): (&Path, PrivateKeyDer<'static>),
+) -> Result<Arc<CertifiedKey>, FileError> {
     match CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider()) {
         Ok(pair) => Ok(Arc::new(pair)),
         Err(rustls::Error::InconsistentKeys(_)) => Err(FileError::Mismatch {
@@ -105,7 +138,7 @@ pub(super) fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, 
             key: key.to_owned(),
         }),
         Err(rustls::Error::InvalidCertificate(why)) => Err(FileError::Certificate {
-            key: "http.tls.certificate",
+            key: CERTIFICATE,
             path: certificate.to_owned(),
             why: why.to_string(),
         }),
@@ -147,7 +180,6 @@ pub(super) fn certificates(
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
-    const KEY: &str = "http.tls.key";
     let text = contents(KEY, path)?;
     let contains = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
     if contains(b"BEGIN ENCRYPTED PRIVATE KEY") || contains(b"Proc-Type: 4,ENCRYPTED") {
@@ -172,8 +204,14 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
 
 fn contents(key: &'static str, path: &Path) -> Result<Vec<u8>, FileError> {
     let read = || {
-        let length = fs::metadata(path)?.len();
-        if length > LONGEST {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        if metadata.len() > LONGEST {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
         fs::read(path)
