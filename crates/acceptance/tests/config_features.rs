@@ -1,6 +1,7 @@
 //! What keys of the configuration do: a store in memory, maintenance, limits of lists, and rules about manifests.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use boxyard_testkit::{
@@ -162,6 +163,60 @@ fn abandoned_uploads_go_and_those_in_use_stay() {
     assert!(new.exists() && fresh.exists());
     let client = Client::of(&purging);
     client.upload_status(&Upload::at(&own)).expect(204);
+}
+
+/// The body of a request that hands out its second half once `until` is done.
+struct Halves<'a> {
+    first: &'a [u8],
+    second: &'a [u8],
+    until: Option<&'a dyn Fn()>,
+}
+
+impl Read for Halves<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.first.is_empty() {
+            return self.first.read(buffer);
+        }
+        if let Some(until) = self.until.take() {
+            until();
+        }
+        self.second.read(buffer)
+    }
+}
+
+#[test]
+fn an_upload_that_is_being_written_is_kept_while_others_go() {
+    let server = purging(&json!({})).start();
+    let client = Client::of(&server);
+    let upload = Upload::at(&client.begin_upload("busy").expect(202));
+    let uploads = "docker/registry/v2/repositories/busy/_uploads";
+    let mut folders = fs::read_dir(server.root().join(uploads)).expect("look for the upload");
+    let folder = folders.next().expect("an upload").expect("read").path();
+    let old = "2020-01-01T00:00:00Z";
+    fs::write(folder.join("startedat"), old).expect("date the upload back");
+    // While the request stands, its upload looks as abandoned as the one beside it, which goes.
+    let wait = || {
+        let id = "00000000-0000-4000-8000-000000000001";
+        let abandoned = left_upload(server.root(), id, old);
+        eventually("the abandoned upload to go", || {
+            age(&folder.join("data"));
+            (!abandoned.exists()).then_some(())
+        });
+    };
+    let bytes = vec![7; 200_000];
+    let (first, second) = bytes.split_at(100_000);
+    let body = Halves {
+        first,
+        second,
+        until: Some(&wait),
+    };
+
+    client.patch_stream(&upload, body).expect(202);
+
+    let digest = sha256(&bytes);
+    client.finish(&upload, &digest, &[]).expect(201);
+    let blob = client.get_blob("busy", &digest).expect(200);
+    assert!(blob.body == bytes);
 }
 
 #[test]
