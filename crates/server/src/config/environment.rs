@@ -17,6 +17,8 @@ const PREFIX: &str = "REGISTRY_";
 const CONFIGURATION: &str = "REGISTRY_CONFIGURATION_PATH";
 /// The longest name that could be meant for us, in bytes.
 const LONGEST_NAME: usize = 256;
+/// How many letters of a name may be wrong, missing or too many.
+const SLIPS: usize = 2;
 /// What the name of a variable ends in whose value is the path of a file.
 const FILE: &str = "_file";
 
@@ -194,13 +196,13 @@ fn set_by(root: &Node, path: &[Part], variable: &str) -> bool {
 }
 
 fn unknown(name: &str) -> String {
-    let short = name.len() <= LONGEST_NAME;
     let near = keys::all()
-        .filter(|_| short)
         .map(|key| variable_of(key.path))
+        // Comparing takes long, and most names differ by more than this in their length alone.
+        .filter(|known| known.len().abs_diff(name.len()) <= SLIPS)
         .map(|known| (strsim::osa_distance(&known, name), known))
         .min()
-        .filter(|(distance, _)| *distance <= 2);
+        .filter(|(distance, _)| *distance <= SLIPS);
     match near {
         Some((_, known)) => {
             format!("the variable `{name}` means nothing here: did you mean `{known}`?")

@@ -95,9 +95,14 @@ fn distance(known: &str, name: &str) -> Option<usize> {
         .filter(|character| !matches!(character, '_' | '-'))
         .flat_map(char::to_lowercase)
         .collect();
+    let slips = SLIPS.min(known.len() / 2);
     let begins = plain.len() >= 3 && (known.starts_with(&plain) || plain.starts_with(known));
+    let letters = plain.chars().count();
+    if !begins && known.len().abs_diff(letters) > slips {
+        return None;
+    }
     let distance = strsim::osa_distance(known, &plain);
-    (distance <= SLIPS.min(known.len() / 2) || begins).then_some(distance)
+    (distance <= slips || begins).then_some(distance)
 }
 
 fn last(path: &str) -> &str {
