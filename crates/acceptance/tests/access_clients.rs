@@ -158,6 +158,45 @@ fn podman_buildah_and_skopeo_log_in_push_and_pull() {
 }
 
 #[test]
+fn who_may_not_do_all_gets_as_much_of_a_token_for_all_as_they_may() {
+    let files = TempDir::new().unwrap();
+    let path = files.path().join("htpasswd");
+    let word = files.path().join("word");
+    fs::write(&word, "s3cret\n").unwrap();
+    for user in ["alice", "cleaner"] {
+        let made = std::process::Command::new(binary())
+            .args(["htpasswd", "--stdin", "--cost", "4"])
+            .args([path.as_os_str(), user.as_ref()])
+            .stdin(fs::File::open(&word).unwrap())
+            .status();
+        assert!(made.unwrap().success());
+    }
+    let rules = [
+        json!({"who": "alice", "repositories": "**", "actions": "*"}),
+        json!({"who": "cleaner", "repositories": "**", "actions": ["pull", "delete"]}),
+        json!({"who": "anyone", "repositories": "**", "actions": "pull"}),
+    ];
+    let server = Setup::new()
+        .config(&json!({"auth": {"htpasswd": {"path": path}}, "access": rules}))
+        .start();
+    let alice = Client::of(&server).with_login("alice", "s3cret");
+    let image = Image::with_layers(8, &[10]);
+    alice.push_image("app", "v1", &image).expect(201);
+    let cleaner = Client::of(&server).with_login("cleaner", "s3cret");
+
+    let granted = cleaner.get("/v2/token?scope=repository:app:*").expect(200);
+    assert_eq!(granted.json()["scope"], "repository:app:delete,pull");
+    let skopeo = Podman::new();
+    let name = format!("docker://{}/app:v1", server.address());
+    let login = "--creds cleaner:s3cret --tls-verify=false";
+    skopeo
+        .skopeo()
+        .fail(format!("delete --tls-verify=false {name}"));
+    skopeo.skopeo().run(format!("delete {login} {name}"));
+    alice.get_manifest("app", "v1").expect(404);
+}
+
+#[test]
 fn debians_ctr_pushes_with_a_password_and_pulls_without() {
     ctr(&Containerd::debian());
 }

@@ -30,6 +30,10 @@ pub(crate) use credentials::Credentials;
 pub(crate) use logins::{Logins, LoginsError};
 pub(crate) use tokens::{Tokens, TokensError};
 
+/// Every action, and what that is one by one.
+const ALL: &str = "*";
+const PARTS: [&str; 3] = ["delete", "pull", "push"];
+
 /// What a request says of its sender.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
@@ -282,7 +286,12 @@ impl Access {
             } = &mut grant;
             match (kind.as_str(), name.parse()) {
                 ("repository", Ok(repo)) => {
-                    actions.retain(|action| self.gate.allows(identity, action, &repo));
+                    let allows = |action: &String| self.gate.allows(identity, action, &repo);
+                    if actions.contains(&ALL.to_owned()) && !allows(&ALL.to_owned()) {
+                        // Some clients ask for all even where they need less.
+                        *actions = PARTS.map(ToOwned::to_owned).into();
+                    }
+                    actions.retain(allows);
                 }
                 ("registry", _) if name == "catalog" && self.gate.list(identity).is_ok() => {}
                 _ => actions.clear(),
