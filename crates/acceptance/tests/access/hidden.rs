@@ -349,6 +349,76 @@ fn nothing_hidden_gets_into_a_repository_by_its_digest() {
 }
 
 #[test]
+fn who_deletes_what_others_hold_as_well_deletes_only_their_own() {
+    let site = Site::new();
+    let mallory = site.mallory();
+    mallory
+        .push_image("mine/app", "v1", &site.image)
+        .expect(201);
+
+    for blob in site.image.blobs() {
+        for repo in [HIDDEN, "shared/app"] {
+            let answer = mallory.delete_blob(repo, &blob.digest);
+            answer.expect_error(403, "DENIED");
+        }
+    }
+    let manifest = &site.image.manifest.digest;
+    mallory.delete_manifest("mine/app", manifest).expect(202);
+    for blob in site.image.blobs() {
+        mallory.delete_blob("mine/app", &blob.digest).expect(202);
+        mallory.head_blob("mine/app", &blob.digest).expect(404);
+    }
+
+    site.is_unharmed();
+    logged_in(&site.server, "alice").pull_image("shared/app", "v1");
+}
+
+#[test]
+fn nobody_is_who_sent_the_last_request_on_their_connection() {
+    let site = Site::new();
+    let target = format!("/v2/{HIDDEN}/manifests/v1");
+    let mut connection = Client::of(&site.server).connect().unwrap();
+
+    for (client, status) in [
+        (logged_in(&site.server, "alice"), 200),
+        (Client::of(&site.server), 401),
+        (logged_in(&site.server, "alice"), 200),
+        (site.mallory(), 403),
+    ] {
+        let answer = connection
+            .send(&mut client.request("GET", &target))
+            .unwrap();
+        assert_eq!(answer.status, status);
+        assert!(connection.is_open());
+    }
+}
+
+#[test]
+fn a_token_gets_no_other_token_and_no_name_in_a_query_is_believed() {
+    let site = Site::new();
+    let bearer = |token: &serde_json::Value| {
+        let header = format!("Bearer {}", token["token"].as_str().unwrap());
+        Client::of(&site.server).with_header("Authorization", &header)
+    };
+    let scope = format!("/v2/token?scope=repository:{HIDDEN}:pull");
+    let token = logged_in(&site.server, "alice")
+        .get(&scope)
+        .expect(200)
+        .json();
+    bearer(&token).get_manifest(HIDDEN, "v1").expect(200);
+
+    let again = bearer(&token).get(&scope).expect(200).json();
+    let named = site.mallory().get(&format!("{scope}&account=alice"));
+    let named = named.expect(200).json();
+
+    for token in [again, named] {
+        assert_eq!(token["scope"], "");
+        let answer = bearer(&token).get_manifest(HIDDEN, "v1");
+        assert!(matches!(answer.status(), Some(401 | 403)), "{answer:?}");
+    }
+}
+
+#[test]
 fn referrers_of_what_is_hidden_are_neither_told_nor_added() {
     let site = Site::new();
     let mallory = site.mallory();

@@ -55,7 +55,8 @@ impl Users {
         let mut command = Command::new(binary());
         command.args(["htpasswd", "--stdin", "--cost", "4"]);
         command.arg(self.path()).arg(user).stdin(word);
-        assert!(command.status().expect("run boxyard").success());
+        let output = command.output().expect("run boxyard");
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// Takes a user out.
@@ -66,7 +67,8 @@ impl Users {
             .args(["htpasswd", "--delete"])
             .arg(self.path())
             .arg(user);
-        assert!(command.status().expect("run boxyard").success());
+        let output = command.output().expect("run boxyard");
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// The section of the configuration that names the file.

@@ -4,7 +4,7 @@ use std::fs;
 
 use boxyard_acceptance::{Authority, Docker, Network, Tool};
 use boxyard_testkit::token::{KeyKind, SigningKey, TokenServer};
-use boxyard_testkit::{Image, Setup, TestServer};
+use boxyard_testkit::{Client, Image, Setup, TestServer, eventually};
 use serde_json::{Value, json};
 
 use crate::{Users, logged_in, password, rule};
@@ -99,6 +99,19 @@ fn every_combination_asks_for_what_the_table_says() {
     }
 
     assert_eq!(table, TABLE);
+}
+
+#[test]
+fn no_authenticator_beside_one_opens_nothing() {
+    let users = Users::of(&["alice"]);
+    let mut auth = users.auth();
+    auth["none"] = json!({});
+    let server = Setup::new().config(&json!({ "auth": auth })).start();
+
+    Client::of(&server)
+        .check()
+        .expect_error(401, "UNAUTHORIZED");
+    logged_in(&server, "alice").check().expect(200);
 }
 
 /// Status and challenge of `/v2/`, with names for what is different in each run.
@@ -205,12 +218,12 @@ fn who_sends_a_password_unasked_is_known_beside_tokens_of_another_server() {
         .expect(200)
         .json();
     let bearer = format!("Bearer {}", own["token"].as_str().unwrap());
-    let own = boxyard_testkit::Client::of(&site.server).with_header("Authorization", &bearer);
+    let own = Client::of(&site.server).with_header("Authorization", &bearer);
     own.get_manifest("hidden/app", "v1").expect(200);
     own.begin_upload("hidden/app").expect(401);
 
     site.users.delete("robot");
-    boxyard_testkit::eventually("the robot to be out", || {
+    eventually("the robot to be out", || {
         (robot.check().status() == Some(401)).then_some(())
     });
     own.get_manifest("hidden/app", "v1").expect(401);
