@@ -1,8 +1,11 @@
 //! `boxyard adopt`, `boxyard settle` and `boxyard findings`.
 
-use anyhow::bail;
+use std::path::Path;
+
+use anyhow::{Context, bail};
 use boxyard_registry::{Registry, StoredFinding};
 use boxyard_server::registry_options;
+use rustix::fs::{StatVfsMountFlags, statvfs};
 use serde_json::json;
 
 use crate::administration;
@@ -52,8 +55,20 @@ pub(crate) fn settle(file: ConfigFile<'_>) -> anyhow::Result<()> {
 
 /// Lists what was found to be bad.
 pub(crate) fn findings(file: ConfigFile<'_>) -> anyhow::Result<()> {
-    let options = registry_options(&config::load_lasting(file)?);
-    let found = Registry::findings_of(&options)?;
+    let config = config::load_lasting(file)?;
+    let options = registry_options(&config);
+    let found = Registry::findings_of(&options);
+    let root = &config.storage.root;
+    let found = match found {
+        // Reading beside a server needs to be noted in the folder.
+        Err(error) if is_read_only(root) => Err(error).with_context(|| {
+            format!(
+                "`{}` is on a filesystem that is mounted read-only, on which the database cannot be opened",
+                root.display()
+            )
+        }),
+        found => found.map_err(Into::into),
+    }?;
     for finding in &found {
         say(&line(finding))?;
     }
@@ -61,6 +76,10 @@ pub(crate) fn findings(file: ConfigFile<'_>) -> anyhow::Result<()> {
         eprintln!("no findings");
     }
     Ok(())
+}
+
+fn is_read_only(path: &Path) -> bool {
+    statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// One finding as a line: what, where, and since when.

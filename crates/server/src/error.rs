@@ -23,6 +23,9 @@ use crate::v2::route::{Route, RouteError};
 /// How many missing digests an answer names one by one.
 const NAMED: usize = 100;
 
+/// Why nothing changes.
+const READ_ONLY: &str = "the registry is read-only for maintenance (`storage.maintenance.readonly`): nothing is pushed or deleted until its administrator is done";
+
 /// An answer that is an error, in the form that the specification gives it.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -99,11 +102,12 @@ impl ApiError {
         let reads = [Method::GET, Method::HEAD];
         let reads = reads.iter().filter(|method| route.access(method).is_some());
         let allow: Vec<_> = reads.map(Method::as_str).collect();
-        Self::client(
-            ErrorCode::Unsupported,
-            &"the registry is read-only for maintenance: nothing is pushed or deleted until its administrator is done",
-        )
-        .with_header(ALLOW, &allow.join(", "))
+        Self::client(ErrorCode::Unsupported, &READ_ONLY).with_header(ALLOW, &allow.join(", "))
+    }
+
+    /// A command of the administration changes nothing either, since somebody may be copying the folder.
+    pub(crate) fn read_only_command() -> Self {
+        Self::client(ErrorCode::Unsupported, &READ_ONLY)
     }
 
     /// The page is longer than the administrator allows.

@@ -21,6 +21,10 @@ pub(super) async fn serve(
     if request.method != Method::POST {
         return Err(unknown(command));
     }
+    let changes = matches!(command, "repositories/remove" | "tags/remove");
+    if changes && attendant.app.limits.read_only {
+        return Err(ApiError::read_only_command());
+    }
     match command {
         "adopt" => Ok(folder::adopt(attendant)),
         "hold" => Ok(folder::hold(attendant)),
