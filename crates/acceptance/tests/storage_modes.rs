@@ -1,10 +1,46 @@
-//! Storage that cannot be written.
+//! Storage that is not kept, and storage that cannot be written.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use boxyard_acceptance::{Boxyard, Ran};
 use boxyard_testkit::{Client, Image, Setup, TestServer, binary};
 use serde_json::json;
+
+fn in_memory() -> TestServer {
+    Setup::new().env("REGISTRY_STORAGE", "inmemory").start()
+}
+
+/// The last folder that a server has said to be its own.
+fn folder_of(server: &TestServer) -> PathBuf {
+    let log = server.log();
+    let begin = log.rfind("/boxyard-inmemory-").expect("the log names it");
+    let begin = log[..begin].rfind('=').expect("it is a field") + 1;
+    let path = log[begin..].split_whitespace().next().expect("a path");
+    PathBuf::from(path.trim_matches('"'))
+}
+
+#[test]
+fn what_a_killed_server_has_left_in_memory_goes_at_the_next_start() {
+    let used = in_memory();
+    let mut killed = in_memory();
+    let image = Image::with_layers(1, &[5_000]);
+    Client::of(&used)
+        .push_image("app", "v1", &image)
+        .expect(201);
+    let left = folder_of(&killed);
+    killed.kill();
+    assert!(left.is_dir(), "nobody could remove {}", left.display());
+
+    killed.start_again();
+
+    assert!(!left.exists(), "{} is still there", left.display());
+    let folder = folder_of(&killed);
+    assert!(folder.is_dir() && folder_of(&used).is_dir());
+    Client::of(&used).pull_image("app", "v1");
+    killed.stop();
+    assert!(!folder.exists(), "{} is still there", folder.display());
+}
 
 /// A stopped server with an image, and a configuration by which nothing is to change.
 fn read_only() -> (TestServer, TestServer) {
