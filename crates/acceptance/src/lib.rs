@@ -10,7 +10,7 @@
 //! - [`Remote`] is a registry on another machine than its clients, as far as these can tell.
 //! - [`browse`] has Chromium look at pages.
 //! - [`go_program`] builds a client from the sources beside this crate's.
-//! - [`Boxyard`] is the built binary as a command beside a server.
+//! - [`Boxyard`] is the built binary as a command beside a server, and [`Terminal`] is one with a person at it.
 //! - [`Authority`] makes certificates of servers and clients.
 //! - [`Victim`] is a server that a test attacks, and knows what must be as before afterwards.
 //! - [`Layout`] is an image on disk as clients read it, and [`big_image`] one with a layer of more than a gigabyte.
@@ -35,6 +35,7 @@ mod qemu;
 mod receiver;
 mod remote;
 mod sandbox;
+mod terminal;
 mod tool;
 mod victim;
 
@@ -53,6 +54,7 @@ pub use qemu::Qemu;
 pub use receiver::{Answer, Heard, Receiver};
 pub use remote::Remote;
 pub use sandbox::{Network, Sandbox};
+pub use terminal::Terminal;
 pub use tool::Tool;
 pub use victim::{Victim, expect_refusal, is_refusal, nowhere};
 

@@ -2,11 +2,14 @@
 
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, bail, ensure};
 use boxyard_auth::htpasswd;
 use clap::Args;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) const HELP: &str = "\
 The password is asked for, or read from standard input, and never an argument, which everybody
@@ -102,7 +105,8 @@ fn asked_twice(user: &str) -> anyhow::Result<String> {
     if !stdin.is_terminal() {
         bail!("there is no terminal to ask for the password: use `--stdin`");
     }
-    let _silence = Silence::begin()?;
+    let silence = Silence::begin()?;
+    silence.end_with_the_program()?;
     let [first, second] = ["Password", "Again"].map(|prompt| {
         eprint!("{prompt} of {user}: ");
         let line = first_line(&mut stdin.lock());
@@ -125,6 +129,31 @@ impl Silence {
         tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent)
             .context("silence the terminal")?;
         Ok(Self(before))
+    }
+
+    /// Whoever interrupts the question gets a terminal that shows what is typed.
+    fn end_with_the_program(&self) -> anyhow::Result<()> {
+        let before = Self(self.0.clone());
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("wait for signals")?;
+        let signals = runtime.block_on(async {
+            let interrupt = signal(SignalKind::interrupt())?;
+            Ok::<_, std::io::Error>((interrupt, signal(SignalKind::terminate())?))
+        });
+        let (mut interrupt, mut terminate) = signals.context("wait for signals")?;
+        thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            });
+            drop(before);
+            eprintln!();
+            eprintln!("error: interrupted; nothing was changed");
+            std::process::exit(1);
+        });
+        Ok(())
     }
 }
 

@@ -150,7 +150,7 @@ async fn remove(
         return Ok(());
     }
     if found.len() > 1 {
-        confirm(&format!("remove {} repositories?", found.len()), yes)?;
+        confirm(&format!("remove {} repositories?", found.len()), yes).await?;
     }
     for (repo, summary) in &found {
         let asked = json!({"repository": repo});

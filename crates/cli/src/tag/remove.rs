@@ -123,7 +123,7 @@ async fn ask(client: &Client, patterns: &[TagPattern], yes: bool) -> anyhow::Res
     }
     if count > 1 {
         let more = if count >= COUNTED { "at least " } else { "" };
-        confirm(&format!("remove {more}{count} tags?"), yes)?;
+        confirm(&format!("remove {more}{count} tags?"), yes).await?;
     }
     Ok(())
 }
