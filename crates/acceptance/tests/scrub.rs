@@ -157,3 +157,40 @@ fn a_killed_scrub_leaves_the_server_alone_and_what_it_found_recorded() {
     assert_eq!(boxyard.run(&["scrub"]).status, 3);
     assert_eq!(boxyard.succeed(&["findings"]).lines().count(), 2);
 }
+
+#[test]
+fn a_folder_that_no_server_has_opened_is_scrubbed_too() {
+    let (mut server, image) = served();
+    let layer = &image.layers[0].digest;
+    Boxyard::of(&server).succeed(&["settle"]);
+    server.stop();
+    // As another registry leaves it.
+    for suffix in ["", "-wal", "-shm"] {
+        let _absent = fs::remove_file(server.root().join(format!("boxyard.db{suffix}")));
+    }
+    fs::remove_dir_all(server.root().join("boxyard")).expect("remove what is ours");
+    flip(&file_of(server.root(), layer));
+
+    let ran = Boxyard::of(&server).run(&["scrub"]);
+
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(ran.out.contains(layer.as_str()), "{ran:?}");
+    assert!(ran.err.contains("read 3 blobs and 1 manifests"), "{ran:?}");
+}
+
+#[test]
+fn a_scrub_after_an_interrupted_one_reads_everything_again() {
+    let (server, image) = served();
+    let boxyard = Boxyard::of(&server);
+    let mut scrub = boxyard.begin(&["scrub", "--rate", "100kB/s"]);
+    assert!(scrub.try_wait().expect("ask for its end").is_none());
+    scrub.kill().expect("kill the scrub");
+    scrub.wait().expect("wait for the scrub");
+    // It may have read this one already.
+    flip(&file_of(server.root(), &image.layers[0].digest));
+
+    let ran = boxyard.run(&["scrub"]);
+
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(ran.err.contains("read 3 blobs and 1 manifests"), "{ran:?}");
+}

@@ -14,7 +14,9 @@ pub(crate) const HELP: &str = "\
 Reads every blob and every manifest again and compares it with its digest, while the registry
 serves or without a server. What is damaged is listed, recorded (see `boxyard findings`), answers
 404 from then on, and is healed by pushing it again. A manifest is kept twice, so one of the two
-mends the other. It may be interrupted at any time: what was found stays recorded.
+mends the other. A folder that another registry has filled is read into the database first.
+It may be interrupted at any time: what was found stays recorded. The next one begins anew, since
+what was whole yesterday may be damaged today; to read a large registry in parts, name repositories.
 The exit status is 0 where everything is whole, and 3 where something is damaged.";
 
 pub(crate) const EXAMPLES: &str = "\
@@ -48,6 +50,10 @@ pub(crate) fn run(arguments: &ScrubArguments) -> anyhow::Result<()> {
     });
     administration::run(arguments.config.file(), async |administration| {
         let client = &administration.client;
+        if arguments.repositories.is_empty() {
+            // What no server has read yet is in no list.
+            progress::run(client, "adopt", &json!({}), Unit::Repositories, |_| Ok(())).await?;
+        }
         let report = progress::run(client, "scrub", &asked, Unit::Bytes, say_damage).await?;
         let count = |key: &str| report[key].as_u64().unwrap_or_default();
         eprintln!(
