@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use boxyard_acceptance::{Boxyard, platforms};
@@ -351,5 +352,68 @@ fn a_plain_copy_of_the_live_folder_without_its_database_is_served() {
     for (seed, image) in images.iter().enumerate() {
         let pulled = Client::of(&other).pull_image("app", &format!("v{seed}"));
         assert_eq!(pulled.manifest.bytes, image.manifest.bytes);
+    }
+}
+
+/// What was acknowledged: tags, and the images that they name.
+type Acknowledged = Mutex<Vec<(String, Image)>>;
+
+/// Pushes one image after another until it is told to end.
+fn push_on(server: &TestServer, worker: u64, goes_on: &AtomicBool, acknowledged: &Acknowledged) {
+    let client = Client::of(server);
+    for number in 0.. {
+        if !goes_on.load(Ordering::SeqCst) {
+            return;
+        }
+        let tag = format!("w{worker}-{number}");
+        let image = Image::with_layers(worker * 100_000 + number, &[20_000, 3_000]);
+        client.push_image("busy/app", &tag, &image).expect(201);
+        let mut acknowledged = acknowledged.lock().expect("no pusher has failed");
+        acknowledged.push((tag, image));
+    }
+}
+
+#[test]
+fn an_rsync_of_the_live_folder_under_load_has_what_was_acknowledged_before_it_began() {
+    let server = TestServer::start();
+    let place = Place::new();
+    let copy = place.folder.path().join("copy");
+    let goes_on = AtomicBool::new(true);
+    let acknowledged = Acknowledged::default();
+    let before = std::thread::scope(|scope| {
+        for worker in 0..3 {
+            let (server, goes_on, acknowledged) = (&server, &goes_on, &acknowledged);
+            scope.spawn(move || push_on(server, worker, goes_on, acknowledged));
+        }
+        eventually("some images to be there", || {
+            let acknowledged = acknowledged.lock().expect("no pusher has failed");
+            (acknowledged.len() >= 60).then_some(())
+        });
+        let before = acknowledged.lock().expect("no pusher has failed").clone();
+        Boxyard::of(&server).succeed(&["settle"]);
+        let copied = Command::new("rsync")
+            .args([
+                "--archive",
+                "--exclude=/boxyard.db*",
+                "--exclude=admin.sock",
+            ])
+            .arg(format!("{}/", server.root().display()))
+            .arg(&copy)
+            .output();
+        goes_on.store(false, Ordering::SeqCst);
+        let copied = copied.expect("run `rsync`");
+        // 24: files went while it worked, such as those of uploads.
+        assert!(matches!(copied.status.code(), Some(0 | 24)), "{copied:?}");
+        before
+    });
+    let after = acknowledged.lock().expect("no pusher has failed").len();
+    assert!(after > before.len(), "nothing was pushed meanwhile");
+
+    // What was pushed meanwhile may be there in part, and is told.
+    let other = Setup::new().root(&copy).allow_error("").start();
+
+    for (tag, image) in &before {
+        let pulled = Client::of(&other).pull_image("busy/app", tag);
+        assert_eq!(pulled.manifest.bytes, image.manifest.bytes, "{tag}");
     }
 }
