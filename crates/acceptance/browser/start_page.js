@@ -135,6 +135,7 @@ async function full(browser) {
   const first = await items(page);
   assert.equal(first.length, 50);
   await judge(opened, 'full');
+  await byKeyboard(page);
 
   await follow(page, 'Next page');
   const second = await items(page);
@@ -153,6 +154,56 @@ async function full(browser) {
   assert.equal((await items(page)).length, 1);
   await follow(page, 'All repositories');
   assert.deepEqual(await items(page), first);
+}
+
+/** Presses the button for no in every question for a password. */
+async function cancelQuestions(page) {
+  const session = await page.context().newCDPSession(page);
+  const say = (method) => (event) => session.send(method, { requestId: event.requestId });
+  session.on('Fetch.requestPaused', say('Fetch.continueRequest'));
+  session.on('Fetch.authRequired', ({ requestId }) =>
+    session.send('Fetch.continueWithAuth', {
+      requestId,
+      authChallengeResponse: { response: 'CancelAuth' },
+    }),
+  );
+  await session.send('Fetch.enable', { handleAuthRequests: true });
+}
+
+/** Signs in as the browser itself does, without a driver that answers for it, and out again. */
+async function signOut(browser) {
+  const { page } = await open(browser);
+  const known = url.replace('://', '://alice:secret%20of%20alice@');
+  await page.goto(`${known}?sign-in=1`);
+  await go(page);
+  assert.match(await text(page), /You are signed in as alice\./);
+
+  await cancelQuestions(page);
+  const answered = page.waitForResponse(/sign-out/);
+  await page.getByRole('link', { name: 'Sign out' }).click();
+  assert.equal((await answered).status(), 401);
+  await page.getByText('You are signed out.').waitFor({ timeout: 10000 });
+  assert.deepEqual(await violations(page), []);
+  await page.screenshot({ path: path.join(folder, 'signed-out-again-desktop-light.png') });
+  await follow(page, 'Back to the start page');
+  assert.match(await text(page), /Not everything is open to everybody/);
+}
+
+/** Goes through the page by the keyboard alone. */
+async function byKeyboard(page) {
+  const links = await page.getByRole('link').count();
+  const reached = new Set();
+  for (let presses = 0; presses < links; presses += 1) {
+    await page.keyboard.press('Tab');
+    const focused = await page.evaluate(() => {
+      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+      return { href: document.activeElement.href, outlineStyle, outlineWidth };
+    });
+    assert.equal(focused.outlineStyle, 'solid', focused.href);
+    reached.add(focused.href);
+  }
+  const all = await page.getByRole('link').evaluateAll((found) => found.map((link) => link.href));
+  assert.deepEqual([...reached].sort(), [...new Set(all)].sort());
 }
 
 async function guarded(browser) {
@@ -177,6 +228,7 @@ async function guarded(browser) {
   await follow(alice.page, 'All repositories');
   assert.match(await text(alice.page), /You are signed in as alice\./);
   await judge(alice, 'signed-in');
+  await signOut(browser);
 
   const wrong = await open(browser, {
     httpCredentials: { username: 'alice', password: 'a guess' },

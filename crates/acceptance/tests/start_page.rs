@@ -45,11 +45,12 @@ fn the_start_page_says_how_to_push_to_the_host_that_was_asked_and_lists_what_is_
     assert!(empty.contains("It is open"), "{empty}");
     assert!(!empty.contains("insecure-registries"), "{empty}");
     assert!(
-        filled.contains("team/app") && filled.contains("<code>v1</code>"),
+        filled.contains("team/app") && filled.contains("<code class=\"tag\">v1</code>"),
         "{filled}"
     );
     assert!(
-        alone.contains("Tags of team/app") && alone.contains("v1"),
+        alone.contains("Tags of team/app")
+            && alone.contains(&format!("docker pull {host}/team/app:v1")),
         "{alone}"
     );
 }
@@ -66,6 +67,46 @@ fn the_start_page_says_what_docker_needs_where_there_is_no_tls() {
         text.contains("docker push registry.example.com:5000/my-image"),
         "{text}"
     );
+}
+
+#[test]
+fn the_start_page_below_a_prefix_leads_back_below_it_and_names_the_configured_host() {
+    let http = json!({ "prefix": "/registry/", "host": "https://images.example.com/registry/" });
+    let server = Setup::new().config(&json!({ "http": http })).start();
+    let client = Client::of(&server);
+
+    let (_, text) = page(&client, "/registry/");
+    let (_, nowhere) = page(&client, "/registry/?repository=a&last=b");
+
+    assert!(text.contains("<h1>images.example.com</h1>"), "{text}");
+    assert!(
+        text.contains("docker push images.example.com/my-image"),
+        "{text}"
+    );
+    assert!(!text.contains("insecure-registries"), "{text}");
+    assert!(
+        nowhere.contains("There is no such repository."),
+        "{nowhere}"
+    );
+    // A link without a path stays where the page is.
+    let links = nowhere.split("href=\"").skip(1);
+    assert!(links.clone().count() > 0, "{nowhere}");
+    assert!(links.clone().all(|link| link.starts_with('?')), "{nowhere}");
+}
+
+#[test]
+fn whoever_signs_out_is_asked_for_a_password_and_others_see_the_page() {
+    let (_folder, server) = guarded();
+    let nobody = Client::of(&server);
+    let alice = Client::of(&server).with_header("Authorization", ALICE);
+
+    let asked = ask(&alice, "/?sign-out=1");
+    let (_, page) = page(&nobody, "/?sign-out=1");
+
+    let challenge = asked.required("www-authenticate");
+    assert!(challenge.starts_with("Basic realm="), "{challenge}");
+    assert!(asked.text().contains("You are signed out."));
+    assert!(page.contains("href=\"?sign-in=1\""), "{page}");
 }
 
 #[test]
@@ -207,8 +248,11 @@ fn whoever_signs_in_sees_on_the_start_page_what_they_may_pull_and_others_what_al
     assert!(after.contains("private/app"), "{after}");
     assert!(!after.contains("href=\"?sign-in"), "{after}");
     assert!(hidden.contains("Sign in to see what is there"), "{hidden}");
-    assert!(!hidden.contains("v1"), "{hidden}");
-    assert!(shown.contains("<li>v1"), "{shown}");
+    assert!(!hidden.contains(">v1<"), "{hidden}");
+    assert!(
+        shown.contains("<li><code class=\"tag\">v1</code>"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -265,7 +309,7 @@ fn the_start_page_says_that_nobody_may_push_while_the_registry_is_read_only() {
     let (_, text) = page(&Client::of(&server), "/");
 
     assert!(
-        text.contains("Nobody may push while it is read-only"),
+        text.contains("Nobody may push while it is read-only") && !text.contains("docker push"),
         "{text}"
     );
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use askama::Template;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use boxyard_oci::{Algorithm, RepoName};
+use boxyard_oci::{Algorithm, RepoName, Tag};
 use bytes::Bytes;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, WWW_AUTHENTICATE,
@@ -31,10 +31,14 @@ const REPOSITORIES: usize = 50;
 const TAGS: usize = 10;
 /// Tags on a page of one repository.
 const TAGS_ALONE: usize = 500;
+/// What a browser shows once somebody has not signed in.
+const SIGN_IN: &str = "Sign in with your name and your password of this registry.";
+/// What it shows once somebody has signed out, and has not signed in again.
+const SIGNED_OUT: &str = "You are signed out.";
 /// A link to the page itself. Links have no path, so that they lead back to wherever a prefix or a proxy has put the page.
 const START: &str = "?";
 /// How the page looks, in the colours that the reader prefers.
-const STYLE: &str = ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;color:light-dark(#1b1f24,#e6e9ec);background:light-dark(#fff,#14171a)}h1{font-size:clamp(1.25rem,7vw,2rem)}h1,h2,li,pre{overflow-wrap:anywhere}ul{padding-left:1.2rem}pre{white-space:pre-wrap;padding:.75rem;border-radius:.4rem;background:light-dark(#eef1f4,#22272d)}a{color:light-dark(#0b57a4,#8cc2ff)}li{margin-bottom:.5rem}.tags code{-webkit-box-decoration-break:clone;box-decoration-break:clone;padding:0 .3rem;border-radius:.3rem;background:light-dark(#eef1f4,#22272d)}";
+const STYLE: &str = include_str!("../templates/start.css");
 
 #[derive(Template)]
 #[template(path = "start.html")]
@@ -49,14 +53,28 @@ struct Page {
     read_only: bool,
     /// Whether there are passwords to sign in with.
     passwords: bool,
+    /// Whether clients can log in, here or at another server.
+    login: bool,
     /// Who has signed in; empty for nobody.
     user: String,
     needs_insecure: bool,
     heading: String,
     nothing: &'static str,
+    /// What can be pulled, on the page of one repository.
+    example: String,
+    is_tags: bool,
     rows: Vec<Row>,
     next: String,
     back: &'static str,
+}
+
+/// What a browser shows that was asked for a password and got none.
+#[derive(Template)]
+#[template(path = "note.html")]
+struct Note {
+    style: &'static str,
+    host: String,
+    text: &'static str,
 }
 
 /// A repository, or a tag of the only one that is shown.
@@ -71,9 +89,26 @@ struct Row {
 struct Shown {
     heading: String,
     nothing: &'static str,
+    example: String,
+    is_tags: bool,
     items: Vec<Row>,
     next: String,
     back: &'static str,
+}
+
+impl Shown {
+    /// A page without rows, which leads back.
+    fn nothing(heading: String, nothing: &'static str) -> Self {
+        Self {
+            heading,
+            nothing,
+            example: String::new(),
+            is_tags: true,
+            items: Vec::new(),
+            next: String::new(),
+            back: START,
+        }
+    }
 }
 
 /// Answers browsers with the page, and everybody else with a line.
@@ -90,12 +125,15 @@ pub(crate) async fn get(
     let query = Query::of(&request.uri);
     let passwords = app.access.logins.is_some();
     if passwords && caller.name().is_none() && query.text("sign-in")?.is_some() {
-        return Ok(ask(request));
+        return Ok(ask(request, SIGN_IN));
+    }
+    if passwords && caller.name().is_some() && query.text("sign-out")?.is_some() {
+        return Ok(ask(request, SIGNED_OUT));
     }
     let rows = rows(app, caller, query).await?;
     let page = page(app, caller, request, rows).render();
     let page = page.expect("a text takes every write");
-    Ok(harmless().content(&request.method, HTML, Bytes::from(page)))
+    Ok(harmless(StatusCode::OK).content(&request.method, HTML, Bytes::from(page)))
 }
 
 /// Asks a browser for a password again after a wrong one; the challenge that clients of Docker get means nothing to it.
@@ -104,19 +142,23 @@ pub(crate) fn refused(
     error: ApiError,
 ) -> Result<Response<ResponseBody>, ApiError> {
     if accepts_html(request) && error.status() == StatusCode::UNAUTHORIZED {
-        return Ok(ask(request));
+        return Ok(ask(request, SIGN_IN));
     }
     Err(error)
 }
 
-fn ask(request: &Parts) -> Response<ResponseBody> {
+/// Asks a browser for a name and a password; one that had some forgets them.
+fn ask(request: &Parts, text: &'static str) -> Response<ResponseBody> {
     let realm = HeaderValue::from_static("Basic realm=\"Registry\", charset=\"UTF-8\"");
-    let answer = Answer::new(StatusCode::UNAUTHORIZED)
+    let note = Note {
+        style: STYLE,
+        host: host(request).1,
+        text,
+    };
+    let note = note.render().expect("a text takes every write");
+    harmless(StatusCode::UNAUTHORIZED)
         .header(WWW_AUTHENTICATE, realm)
-        .header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
-        .header(VARY, HeaderValue::from_static("accept"));
-    let text = Bytes::from_static(b"Sign in with your name and your password of this registry.\n");
-    answer.content(&request.method, TEXT, text)
+        .content(&request.method, HTML, Bytes::from(note))
 }
 
 fn accepts_html(request: &Parts) -> bool {
@@ -125,8 +167,8 @@ fn accepts_html(request: &Parts) -> bool {
 }
 
 /// No script, nothing from elsewhere, in nobody's frame, and kept by nobody.
-fn harmless() -> Answer {
-    Answer::new(StatusCode::OK)
+fn harmless(status: StatusCode) -> Answer {
+    Answer::new(status)
         .text(CONTENT_SECURITY_POLICY, policy())
         .header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
         .header(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"))
@@ -146,27 +188,36 @@ fn policy() -> &'static str {
 }
 
 fn page(app: &App, caller: &Caller<'_>, request: &Parts, shown: Shown) -> Page {
-    let origin = request.extensions.get::<Origin>();
-    let external = origin.and_then(|origin| origin.external.as_ref());
-    let base = external.map_or("", |external| external.base());
-    let (scheme, host) = base.split_once("://").unwrap_or(("https", base));
-    // Clients name a registry by its host, whatever its paths begin with.
-    let host = host.split('/').next().unwrap_or_default();
-    let host = if host.is_empty() { "localhost" } else { host };
+    let (is_secure, host) = host(request);
+    let access = &app.access;
     Page {
         style: STYLE,
-        host: host.to_owned(),
-        open: app.access.gate.is_open(),
+        open: access.gate.is_open(),
         read_only: app.limits.read_only,
-        passwords: app.access.logins.is_some(),
+        passwords: access.logins.is_some(),
+        login: access.logins.is_some() || access.tokens.is_some(),
         user: caller.name().unwrap_or_default().to_owned(),
-        needs_insecure: scheme == "http" && !is_own_machine(host),
+        needs_insecure: !is_secure && !is_own_machine(&host),
+        host,
         heading: shown.heading,
         nothing: shown.nothing,
+        example: shown.example,
+        is_tags: shown.is_tags,
         rows: shown.items,
         next: shown.next,
         back: shown.back,
     }
+}
+
+/// Whether the registry is reached by TLS, and by which host: clients name it so, whatever its paths begin with.
+fn host(request: &Parts) -> (bool, String) {
+    let origin = request.extensions.get::<Origin>();
+    let external = origin.and_then(|origin| origin.external.as_ref());
+    let base = external.map_or("", |external| external.base());
+    let (scheme, host) = base.split_once("://").unwrap_or(("https", base));
+    let host = host.split('/').next().unwrap_or_default();
+    let host = if host.is_empty() { "localhost" } else { host };
+    (scheme != "http", host.to_owned())
 }
 
 /// Whether Docker takes the host without TLS by itself.
@@ -209,6 +260,8 @@ async fn repositories(
     Ok(Shown {
         heading: "Repositories".to_owned(),
         nothing,
+        example: String::new(),
+        is_tags: false,
         items: rows,
         next,
         back: if last.is_some() { START } else { "" },
@@ -247,15 +300,12 @@ async fn tags(
 ) -> Result<Shown, ApiError> {
     let heading = format!("Tags of {repo}");
     let Ok(permit) = caller.permit(repo) else {
-        return Ok(Shown {
-            heading,
-            nothing: hidden(app, caller),
-            items: Vec::new(),
-            next: String::new(),
-            back: START,
-        });
+        return Ok(Shown::nothing(heading, hidden(app, caller)));
     };
-    let page = app.registry.tags(&permit, last, TAGS_ALONE).await?;
+    let page = match app.registry.tags(&permit, last, TAGS_ALONE).await {
+        Ok(page) => page,
+        Err(error) => return none_of(heading, ApiError::from(error)),
+    };
     let mut next = String::new();
     if let (true, Some(last)) = (page.more, page.items.last()) {
         let name = percent::encode(repo.as_str());
@@ -271,8 +321,25 @@ async fn tags(
     Ok(Shown {
         heading,
         nothing: "It has no tags.",
+        example: example(repo, &page.items),
+        is_tags: true,
         items: page.items.iter().map(|tag| row(tag.to_string())).collect(),
         next,
         back: START,
     })
+}
+
+/// What is shown of a repository that is not there, and the error if it is another one.
+fn none_of(heading: String, error: ApiError) -> Result<Shown, ApiError> {
+    if error.status() == StatusCode::NOT_FOUND {
+        return Ok(Shown::nothing(heading, "There is no such repository."));
+    }
+    Err(error)
+}
+
+/// What somebody pulls first: the tag that clients take without being told one, or any.
+fn example(repo: &RepoName, tags: &[Tag]) -> String {
+    let usual = tags.iter().find(|tag| tag.as_ref() == "latest");
+    let tag = usual.or(tags.first());
+    tag.map(|tag| format!("{repo}:{tag}")).unwrap_or_default()
 }
