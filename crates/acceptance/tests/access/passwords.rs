@@ -1,6 +1,7 @@
 //! The password file changes while the registry runs.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 
 use boxyard_testkit::{Client, Setup, TestServer, eventually};
 use serde_json::json;
@@ -124,6 +125,26 @@ fn a_password_file_of_the_same_length_and_time_that_is_renamed_into_place_is_rea
     assert_eq!(new.metadata().unwrap().len(), old.len());
 
     fs::rename(others.path(), users.path()).unwrap();
+
+    is_out(&alice);
+    logged_in(&server, "carol").check().expect(200);
+}
+
+#[test]
+fn a_password_file_behind_a_link_that_is_swapped_is_read() {
+    let (before, after) = (Users::of(&["alice"]), Users::of(&["carol"]));
+    // This is how Kubernetes changes a secret.
+    let folder = before.folder();
+    let [data, new, path] = ["..data", "..data_new", "users"].map(|name| folder.join(name));
+    symlink(before.folder(), &data).unwrap();
+    symlink(data.join("htpasswd"), &path).unwrap();
+    let auth = json!({ "htpasswd": { "realm": "test", "path": path } });
+    let server = Setup::new().config(&json!({ "auth": auth })).start();
+    let alice = logged_in(&server, "alice");
+    alice.check().expect(200);
+
+    symlink(after.folder(), &new).unwrap();
+    fs::rename(&new, &data).unwrap();
 
     is_out(&alice);
     logged_in(&server, "carol").check().expect(200);

@@ -1,6 +1,7 @@
 //! What a token grants, and what it does not.
 
 use std::fs;
+use std::io::Write;
 
 use boxyard_testkit::token::{Authority, KeyKind, SigningKey, TokenServer, access};
 use boxyard_testkit::{
@@ -276,4 +277,117 @@ fn certificates_that_sign_tokens_are_read_again_with_all_that_they_vouch_for() {
 
 fn bearer(registry: &TestServer, token: &str) -> Client {
     Client::of(registry).with_header("Authorization", &format!("Bearer {token}"))
+}
+
+/// What a request needs of a token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Need {
+    Nothing,
+    Entry,
+    Catalog,
+    Action(&'static str),
+}
+
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn needs() -> Vec<(&'static str, String, Need)> {
+    use Need::{Action, Catalog, Entry, Nothing};
+    let paths = [
+        ("/livez", vec![("GET HEAD", Nothing)]),
+        ("/readyz", vec![("GET HEAD", Nothing)]),
+        ("/v2/", vec![("GET HEAD", Entry)]),
+        ("/v2/_catalog", vec![("GET HEAD", Catalog)]),
+        ("/v2/a/tags/list", vec![("GET HEAD", Action("pull"))]),
+        ("/v2/a/referrers/DIGEST", vec![("GET HEAD", Action("pull"))]),
+        (
+            "/v2/a/manifests/v1",
+            vec![
+                ("GET HEAD", Action("pull")),
+                ("PUT", Action("push")),
+                ("DELETE", Action("delete")),
+            ],
+        ),
+        (
+            "/v2/a/blobs/DIGEST",
+            vec![("GET HEAD", Action("pull")), ("DELETE", Action("delete"))],
+        ),
+        ("/v2/a/blobs/uploads/", vec![("POST", Action("push"))]),
+        (
+            "/v2/a/blobs/uploads/0a1b2c3d-0000-4000-8000-0123456789ab",
+            vec![("GET HEAD PATCH PUT DELETE", Action("push"))],
+        ),
+    ];
+    let rows = paths.into_iter().flat_map(|(path, rows)| {
+        let path = path.replace("DIGEST", DIGEST);
+        rows.into_iter().flat_map(move |(methods, need)| {
+            let path = path.clone();
+            methods
+                .split(' ')
+                .map(move |method| (method, path.clone(), need))
+        })
+    });
+    rows.collect()
+}
+
+#[test]
+fn each_action_of_a_token_opens_its_routes_and_no_other() {
+    let pair = Pair::start();
+    let actions = ["pull", "push", "delete", "*"];
+    let mut tokens = vec![(vec![], None), (vec!["catalog"], None)];
+    tokens.extend((0..16_u8).map(|set| {
+        let chosen = (0..4).filter(|bit| set & (1 << bit) != 0);
+        (chosen.map(|bit| actions[bit]).collect(), Some("a"))
+    }));
+    // All that there is, but elsewhere.
+    tokens.push((actions.to_vec(), Some("b")));
+
+    for (granted, repo) in tokens {
+        let access = match repo {
+            Some(repo) => vec![access("repository", repo, &granted)],
+            None if granted.is_empty() => vec![],
+            None => vec![access("registry", "catalog", &["*"])],
+        };
+        let client = pair.client(&granting("alice", &access));
+        let opens = |need| match need {
+            Need::Nothing | Need::Entry => true,
+            Need::Catalog => repo.is_none() && !granted.is_empty(),
+            Need::Action(action) => {
+                repo == Some("a") && (granted.contains(&action) || granted.contains(&"*"))
+            }
+        };
+        for (method, path, need) in needs() {
+            let request = client.request(method, &path);
+            let request = match method {
+                "POST" | "PUT" | "PATCH" => request.bytes(""),
+                _ => request,
+            };
+            let answer = client.send(request).into_result().unwrap();
+            let is_open = !matches!(answer.status, 401 | 403);
+            assert_eq!(
+                is_open,
+                opens(need),
+                "{method} {path} by {granted:?}: {answer:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_written_over_with_the_same_size_and_time_are_read_again() {
+    let pair = Pair::start();
+    let client = pair.client(&push_access("a"));
+    client.check().expect(200);
+    let next = SigningKey::new(KeyKind::P256);
+    let set = json!({ "keys": [next.named_jwk("k")] }).to_string();
+    let file = pair.folder.path().join("jwks.json");
+    let before = fs::metadata(&file).unwrap();
+    assert_eq!(set.len() as u64, before.len());
+
+    let mut written = fs::File::options().write(true).open(&file).unwrap();
+    written.write_all(set.as_bytes()).unwrap();
+    written.set_modified(before.modified().unwrap()).unwrap();
+
+    eventually("the old key to be forgotten", || {
+        (client.check().status() == Some(401)).then_some(())
+    });
 }

@@ -58,7 +58,7 @@ pub enum KeyFileError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp(Vec<Option<Look>>);
 
-/// Device, number, size and time of a file.
+/// Device, number, size and time of the last change of a file.
 type Look = (u64, u64, u64, i64, i64);
 
 fn named(paths: &[PathBuf]) -> String {
@@ -141,8 +141,9 @@ fn look(metadata: &Metadata) -> Look {
         metadata.dev(),
         metadata.ino(),
         metadata.len(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
+        // What copies files keeps the time of their content, but nobody chooses this one.
+        metadata.ctime(),
+        metadata.ctime_nsec(),
     )
 }
 
