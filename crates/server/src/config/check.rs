@@ -1,6 +1,6 @@
 //! Whether every key of a configuration is known, and what becomes of it.
 
-use super::key::{Fate, Key};
+use super::key::{Fate, Form, Key};
 use super::keys::{self, Found, nearest};
 use super::node::{Node, Value};
 use super::path::Place;
@@ -106,9 +106,17 @@ impl Checker<'_> {
                 self.unknown(node, place);
                 (None, Effect::Unknown)
             }
-            Found::Key(key) => (Some(key), self.known(node, key)),
+            Found::Key(key) => {
+                let effect = self.known(node, key);
+                // Where the value counts, who reads it says what is wrong with it.
+                if effect != Effect::Works || key.form == Form::Keys {
+                    self.fits(node, key, place);
+                }
+                (Some(key), effect)
+            }
         };
-        if !is_path && keys::has_keys_below(place.pattern()) && has_inside(node) {
+        let is_above = |key: &Key| key.form == Form::Keys || keys::has_keys_below(key.path);
+        if key.is_some_and(is_above) && has_inside(node) {
             return self.inside(node, place);
         }
         self.checked.seen.push(Seen {
@@ -141,6 +149,13 @@ impl Checker<'_> {
                 Effect::Refused
             }
             Fate::Refused(_) => Effect::Idle,
+        }
+    }
+
+    fn fits(&mut self, node: &Node, key: &Key, place: &Place) {
+        if let Some(expected) = key.form.misfit(node) {
+            let message = format!("`{place}`: {expected}");
+            self.problem(Problem::new(node.origin.clone(), message));
         }
     }
 
@@ -258,6 +273,59 @@ mod tests {
                 "line 7: unknown key `http.frobnicate`",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_not_there_yet_says_so_and_its_misspelt_keys_too() {
+        let (problems, _) = checked(
+            "storage:\n  s3:\n    buckt: b\n    region: [a]\n  azure: {credentials: {clientid: x, tenant: y}}\n  gcs: account\n\
+             middleware: {storage: [{name: cloudfront, options: {baseurI: x}}]}\n\
+             redis: {adrs: [a], db: {a: b}}\n",
+        );
+
+        assert_eq!(
+            problems,
+            [
+                "line 2: `storage.s3` is refused: object stores are not there yet: `filesystem` and `inmemory` are",
+                "line 3: unknown key `storage.s3.buckt`: did you mean `storage.s3.bucket`?",
+                "line 4: `storage.s3.region`: expected a text",
+                "line 5: `storage.azure` is refused: object stores are not there yet: `filesystem` and `inmemory` are",
+                "line 5: unknown key `storage.azure.credentials.tenant`: did you mean `storage.azure.credentials.tenantid`?",
+                "line 6: `storage.gcs` is refused: object stores are not there yet: `filesystem` and `inmemory` are",
+                "line 6: `storage.gcs`: expected keys below it",
+                "line 7: `middleware` is refused: middleware is not there yet",
+                "line 7: unknown key `middleware.storage[0].options.baseurI`: did you mean `middleware.storage[0].options.baseurl`?",
+                "line 8: unknown key `redis.adrs`: did you mean `redis.addrs`?",
+                "line 8: `redis.db`: expected a text",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_lies_below_what_has_no_keys() {
+        let (problems, _) = checked(
+            "storage: {inmemory: {rootdirectory: /x}}\nauth: {none: {realm: x}}\nhttp: {debug: {addr: ':1', adr: x}}\n",
+        );
+
+        assert_eq!(
+            problems,
+            [
+                "line 1: unknown key `storage.inmemory.rootdirectory`: did you mean `storage.filesystem.rootdirectory`?",
+                "line 2: unknown key `auth.none.realm`: did you mean `auth.htpasswd.realm`?",
+                "line 3: unknown key `http.debug.adr`: did you mean `http.debug.addr`?",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_key_that_is_written_has_a_form_or_keys_below_it() {
+        // Those that are a choice by their being there.
+        const WORDS: [&str; 3] = ["storage.inmemory", "storage.rados", "auth.none"];
+
+        for key in keys::all().filter(|key| key.form == Form::Keys) {
+            let is_above = keys::has_keys_below(key.path);
+            assert!(is_above || WORDS.contains(&key.path), "{}", key.path);
+        }
     }
 
     #[test]

@@ -199,6 +199,8 @@ fn unknown(name: &str) -> String {
     let near = keys::all()
         .map(|key| variable_of(key.path))
         // Comparing takes long, and most names differ by more than this in their length alone.
+        // A name with `_` in a part of its path is none, for distribution neither.
+        .filter(|known| known != name)
         .filter(|known| known.len().abs_diff(name.len()) <= SLIPS)
         .map(|known| (strsim::osa_distance(&known, name), known))
         .min()

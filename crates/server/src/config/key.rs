@@ -53,8 +53,8 @@ pub(super) enum Fate {
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Not said: whatever lies below is taken as it is, unless other keys lie there.
-    Any,
+    /// Nothing by itself: only keys lie below it.
+    Keys,
     Text,
     /// `true` or `false`.
     Boolean,
@@ -81,13 +81,14 @@ impl Form {
     /// Whether a path that goes on with `rest` below such a value means something.
     pub(super) fn covers(self, rest: &str) -> bool {
         match self {
-            Self::Any | Self::Fields => true,
+            Self::Fields => true,
             Self::Headers => {
                 let name = rest.strip_suffix("[]").unwrap_or(rest);
                 name.starts_with('.') && !name[1..].contains(['.', '['])
             }
             Self::Texts => rest == "[]",
-            Self::Text
+            Self::Keys
+            | Self::Text
             | Self::Boolean
             | Self::Number
             | Self::Duration
@@ -99,6 +100,35 @@ impl Form {
     }
 }
 
+impl Form {
+    /// What is wrong with the kind of a value that nobody is going to read, if anything is.
+    pub(super) fn misfit(self, node: &Node) -> Option<&'static str> {
+        let is_text = |node: &Node| matches!(node.value, Value::Null | Value::Scalar(_));
+        let (fits, expected) = match self {
+            // What lies below is looked at by itself.
+            Self::Keys => (!is_text(node), "expected keys below it"),
+            Self::Headers | Self::Fields => (
+                matches!(node.value, Value::Map(_)),
+                "expected keys below it",
+            ),
+            Self::Texts => {
+                let is_list = matches!(node.value, Value::List(_));
+                let fits = is_text(node) || is_list && node.items().iter().all(is_text);
+                (fits, "expected a list of texts")
+            }
+            Self::Text
+            | Self::Boolean
+            | Self::Number
+            | Self::Duration
+            | Self::Size
+            | Self::File
+            | Self::Folder
+            | Self::Choice(_) => (is_text(node), "expected a text"),
+        };
+        (!fits && !node.is_empty()).then_some(expected)
+    }
+}
+
 impl Key {
     const fn new(path: &'static str, about: &'static str, fate: Fate) -> Self {
         Self {
@@ -106,7 +136,7 @@ impl Key {
             default: "",
             about,
             fate,
-            form: Form::Any,
+            form: Form::Keys,
             secret: false,
             example: "",
             known: Known::Everywhere,

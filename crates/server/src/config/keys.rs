@@ -78,12 +78,17 @@ pub(super) fn nearest(path: &str) -> Option<&'static str> {
     let near = siblings
         .filter_map(|candidate| Some((distance(last(candidate), name)?, candidate)))
         .min_by_key(|(distance, _)| *distance);
-    // The right key in the wrong section; the one that people write most lies least deep.
+    // The right key in the wrong section: in one nearby, and the one that people write most lies least deep.
+    let section = path.split('.').next();
     let elsewhere = || {
         all()
+            .filter(|key| matches!(key.fate, Fate::Works))
             .map(|key| key.path)
             .filter(|known| last(known) == name.to_lowercase())
-            .min_by_key(|known| known.matches('.').count())
+            .min_by_key(|known| {
+                let is_far = known.split('.').next() != section;
+                (is_far, known.matches('.').count())
+            })
     };
     near.map(|(_, candidate)| candidate).or_else(elsewhere)
 }

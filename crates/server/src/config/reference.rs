@@ -72,7 +72,7 @@ fn is_ours(key: &Key) -> bool {
 
 fn form(form: Form) -> String {
     let name = match form {
-        Form::Any => "",
+        Form::Keys => "",
         Form::Text => "text",
         Form::Boolean => "`true`, `false`",
         Form::Number => "number",

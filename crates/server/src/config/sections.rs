@@ -13,6 +13,7 @@ pub(super) mod notifications;
 pub(super) mod proxies;
 pub(super) mod rules;
 pub(super) mod storage;
+pub(super) mod stores;
 pub(super) mod tls;
 pub(super) mod token;
 pub(super) mod tracing;
@@ -40,6 +41,17 @@ pub(super) const ALL: &[Section] = &[
         "`storage` and `database`",
         "Where things are kept, and what may be done to them.",
         storage::KEYS,
+    ),
+    section("`storage.s3`", "A store that is not there yet.", stores::S3),
+    section(
+        "`storage.s3aws`",
+        "The same by its older name.",
+        stores::S3AWS,
+    ),
+    section(
+        "`storage.azure`, `storage.gcs`, `storage.swift`, `storage.oss` and `storage.rados`",
+        "Stores that are not there yet.",
+        stores::OTHERS,
     ),
     section(
         "`auth` and `access`",

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use boxyard_auth::{Actions, NameSource, Pattern, Rule, Who};
 
-use crate::config::key::{Form, Key, Known, always, refused, works};
+use crate::config::key::{Form, Key, Known, always, part, refused, works};
 use crate::config::node::{Node, Value};
 use crate::config::values::Values;
 
@@ -41,6 +41,8 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "it lets everybody in who sends any header, and is for distribution's own development",
         always,
     ),
+    part("auth.silly.realm").form(Form::Text),
+    part("auth.silly.service").form(Form::Text),
     works(
         ACCESS,
         "with `auth`, who has logged in may do everything; without it, everybody",

@@ -1,6 +1,6 @@
 //! `http.debug`: what only administrators ask for.
 
-use crate::config::key::{Key, works};
+use crate::config::key::{Form, Key, works};
 use crate::config::values::Values;
 
 pub(in crate::config) const KEYS: &[Key] = &[
@@ -8,17 +8,17 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "http.debug.addr",
         "",
         "Where administrators reach metrics, health and the level of the log; it has neither access control nor TLS.",
-    ),
+    ).form(Form::Text),
     works(
         "http.debug.prometheus.enabled",
         "`false`",
         "Counts requests, and serves what is counted on `http.debug.addr`.",
-    ),
+    ).form(Form::Boolean),
     works(
         "http.debug.prometheus.path",
         "`/metrics`",
         "The path under which Prometheus asks for it.",
-    ),
+    ).form(Form::Text),
 ];
 
 /// What only administrators ask for.

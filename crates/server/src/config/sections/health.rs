@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::config::key::{Key, works};
+use crate::config::key::{Form, Key, works};
 use crate::config::node::{Node, Value};
 use crate::config::values::Values;
 
@@ -14,70 +14,70 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "health.storagedriver.enabled",
         "`false`",
         "Writes to the folder and reads from it; while a check fails, requests are answered with 503.",
-    ),
+    ).form(Form::Boolean),
     works(
         "health.storagedriver.interval",
         "`10s`",
         "How often the check runs; the other checks have one of their own.",
-    ),
+    ).form(Form::Duration),
     works(
         "health.storagedriver.threshold",
         "`0`",
         "How often in a row the check fails before that counts; the other checks have one of their own.",
-    ),
+    ).form(Form::Number),
     works(
         "health.file[].file",
         "required",
         "A file; the check is well while it is not there.",
-    ),
+    ).form(Form::Text),
     works(
         "health.file[].interval",
         "`10s`",
         "How often it is looked for.",
-    ),
+    ).form(Form::Duration),
     works(
         "health.file[].threshold",
         "`0`",
         "How often in a row it is found before that counts.",
-    ),
+    ).form(Form::Number),
     works(
         "health.http[].uri",
         "required",
         "A URL that is asked with HEAD.",
-    ),
-    works("health.http[].headers", "", "Headers to send along."),
+    ).form(Form::Text),
+    works("health.http[].headers", "", "Headers to send along.").form(Form::Headers),
     works(
         "health.http[].statuscode",
         "`200`",
         "The status that must come back.",
-    ),
+    ).form(Form::Number),
     works(
         "health.http[].timeout",
         "`10s`",
         "How long the answer may take.",
-    ),
-    works("health.http[].interval", "`10s`", "How often it is asked."),
+    ).form(Form::Duration),
+    works("health.http[].interval", "`10s`", "How often it is asked.").form(Form::Duration),
     works(
         "health.http[].threshold",
         "`0`",
         "How often in a row it fails before that counts.",
-    ),
+    ).form(Form::Number),
     works(
         "health.tcp[].addr",
         "required",
         "An address that must take connections.",
-    ),
+    ).form(Form::Text),
     works(
         "health.tcp[].timeout",
         "`10s`",
         "How long the connection may take.",
-    ),
-    works("health.tcp[].interval", "`10s`", "How often it is tried."),
+    ).form(Form::Duration),
+    works("health.tcp[].interval", "`10s`", "How often it is tried.").form(Form::Duration),
     works(
         "health.tcp[].threshold",
         "`0`",
         "How often in a row it fails before that counts.",
-    ),
+    ).form(Form::Number),
 ];
 
 /// How often a check runs unless the configuration says so.

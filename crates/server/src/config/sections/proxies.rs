@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::config::key::{Key, works};
+use crate::config::key::{Form, Key, works};
 use crate::config::node::{Node, Value};
 use crate::config::values::Values;
 use crate::external::Proxies;
@@ -15,7 +15,7 @@ pub(in crate::config) const KEYS: &[Key] = &[works(
     PATH,
     "",
     "Networks such as `[10.0.0.0/8]` whose `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed; `unix` is whoever may open the socket of `http.net: unix`.",
-)];
+).form(Form::Texts)];
 
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Proxies {
     let mut proxies = Proxies::default();

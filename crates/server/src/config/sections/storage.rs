@@ -5,11 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use boxyard_registry::Purging;
 
-use crate::config::key::{Form, Key, Known, always, idle, part, refused, works};
+use crate::config::key::{Form, Key, Known, idle, part, works};
 use crate::config::node::Node;
 use crate::config::values::Values;
-
-const OTHER_STORE: &str = "object stores are not there yet: `filesystem` and `inmemory` are";
 
 pub(in crate::config) const KEYS: &[Key] = &[
     works(
@@ -29,13 +27,6 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "",
         "Keeps everything in a private folder that goes when the server stops, in memory where the machine has a filesystem there. It takes no parameters, and nothing is kept.",
     ),
-    refused("storage.s3", OTHER_STORE, always),
-    refused("storage.s3aws", OTHER_STORE, always),
-    refused("storage.azure", OTHER_STORE, always),
-    refused("storage.gcs", OTHER_STORE, always),
-    refused("storage.swift", OTHER_STORE, always).known(Known::Two),
-    refused("storage.oss", OTHER_STORE, always).known(Known::Two),
-    refused("storage.rados", OTHER_STORE, always).known(Known::Two),
     works(
         "storage.delete.enabled",
         "`false`",

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use boxyard_auth::token::{Algorithm, Expected, KeyFiles};
 
-use crate::config::key::{Key, works};
-use crate::config::node::{Node, Value};
+use crate::config::key::{Form, Key, works};
+use crate::config::node::Node;
+use crate::config::problem::shown;
 use crate::config::values::Values;
 
 const ALGORITHMS: &str = "auth.token.signingalgorithms";
@@ -13,44 +14,44 @@ const ALGORITHMS: &str = "auth.token.signingalgorithms";
 pub(in crate::config) const KEYS: &[Key] = &[
     works(
         "auth.token.realm",
-        "",
+        "required",
         "The URL at which clients ask for tokens.",
-    ),
+    ).form(Form::Text),
     works(
         "auth.token.service",
-        "",
+        "required",
         "What the registry is called in tokens; their `aud` must contain it.",
-    ),
+    ).form(Form::Text),
     works(
         "auth.token.issuer",
-        "",
+        "required",
         "Who issues tokens; their `iss` must be it.",
-    ),
+    ).form(Form::Text),
     works(
         "auth.token.rootcertbundle",
         "",
-        "A file with certificates in PEM. Their keys may sign tokens, and so may those that they vouch for. It is read again when it changes.",
-    ),
+        "A file with certificates in PEM; this or `jwks` is required. Their keys may sign tokens, and so may those that they vouch for. It is read again when it changes.",
+    ).form(Form::File),
     works(
         "auth.token.jwks",
         "",
         "A file with a set of JSON Web Keys that may sign tokens. It is read again when it changes.",
-    ),
+    ).form(Form::File),
     works(
         ALGORITHMS,
         "all of them",
         "A list of the algorithms that tokens may be signed by: `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `ES512`, `EdDSA`, and with a secret in `jwks` `HS256`, `HS384`, `HS512`.",
-    ),
+    ).form(Form::Texts),
     works(
         "auth.token.autoredirect",
         "`false`",
         "Sends clients for tokens to the host by which they reach the registry, instead of `realm`.",
-    ),
+    ).form(Form::Boolean),
     works(
         "auth.token.autoredirectpath",
         "`/auth/token`",
         "The path of that.",
-    ),
+    ).form(Form::Text),
 ];
 
 /// Tokens that another server issues.
@@ -136,29 +137,20 @@ fn is_quotable(text: &str) -> bool {
 }
 
 fn read_algorithms(values: &mut Values<'_>) -> Vec<Algorithm> {
-    let Some(node) = values.node(ALGORITHMS).filter(|node| !node.is_empty()) else {
+    let names = values.texts(ALGORITHMS);
+    if values.node(ALGORITHMS).is_none_or(Node::is_empty) {
         return Algorithm::ALL.to_vec();
-    };
-    if !matches!(node.value, Value::List(_)) {
-        values.wrong(ALGORITHMS, "expected a list of algorithms");
-        return Vec::new();
     }
-    let items = node.items().iter().enumerate();
-    items
-        .filter_map(|(index, item)| algorithm(values, index, item))
-        .collect()
-}
-
-fn algorithm(values: &mut Values<'_>, index: usize, item: &Node) -> Option<Algorithm> {
-    let name = match &item.value {
-        Value::Scalar(name) => name.as_str(),
-        _ => "",
-    };
-    let algorithm = name.parse().ok();
-    if algorithm.is_none() {
+    let parsed = names.iter().filter_map(|name| name.parse().ok());
+    let algorithms: Vec<_> = parsed.collect();
+    for name in names
+        .iter()
+        .filter(|name| name.parse::<Algorithm>().is_err())
+    {
         let known: Vec<_> = Algorithm::ALL.iter().map(|known| known.name()).collect();
-        let message = format!("`{name}` is none: expected some of {}", known.join(", "));
-        values.wrong(&format!("{ALGORITHMS}[{index}]"), &message);
+        let known = known.join(", ");
+        let message = format!("{} is none: expected some of {known}", shown(name));
+        values.wrong(ALGORITHMS, &message);
     }
-    algorithm
+    algorithms
 }
