@@ -1,8 +1,9 @@
 //! The files in `deploy/`, as an administrator uses them.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
-use boxyard_acceptance::{Docker, Network, Sandbox, Tool, checkout};
+use boxyard_acceptance::{Docker, Network, Sandbox, Tool, checkout, tools};
 use boxyard_testkit::{Image, binary, eventually};
 
 /// The name that the certificate of the compose file is for.
@@ -13,12 +14,29 @@ const NAME: &str = "127.0.0.1:5000/hello-world:latest";
 #[test]
 fn the_compose_file_starts_a_registry_with_tls_and_accounts() {
     let docker = Docker::debian(Network::Private);
+
+    starts_by(&docker, "docker-compose", "boxyard_registry_1");
+}
+
+#[test]
+fn the_compose_file_is_right_for_the_newest_compose_as_well() {
+    let docker = Docker::newest(Network::Private);
+    let plugins = docker.sandbox().home().join(".docker/cli-plugins");
+    fs::create_dir_all(&plugins).unwrap();
+    let plugin = plugins.join("docker-compose");
+    symlink(tools().join("plugins/docker-compose"), plugin).unwrap();
+
+    starts_by(&docker, "docker compose", "boxyard-registry-1");
+}
+
+/// Follows what the file says, with a program that reads such files.
+fn starts_by(docker: &Docker, program: &str, container: &str) {
     docker.load_our_image("boxyard");
     let home = docker.sandbox().home();
     let boxyard = docker.sandbox().tool(&binary().display().to_string());
     boxyard.run(format!("certificate {HOST} --out certs"));
-    fs::create_dir(home.join("accounts")).unwrap();
-    fs::write(home.join("password"), "correct horse\n").unwrap();
+    fs::create_dir(home.join("accounts")).expect("make a folder");
+    fs::write(home.join("password"), "correct horse\n").expect("write");
     let shell = docker.sandbox().tool("sh");
     let make = format!(
         "{} htpasswd --stdin accounts/users alice <password",
@@ -26,11 +44,14 @@ fn the_compose_file_starts_a_registry_with_tls_and_accounts() {
     );
     shell.run_words(&["-c", &make]);
 
-    let compose = compose(&docker);
-    compose.run("up -d");
-    trust(&docker);
+    let compose = compose(docker, program);
+    let said = compose.run_aloud("up -d");
+    assert!(!said.to_lowercase().contains("warn"), "{said}");
+    trust(docker);
     eventually("the registry to be healthy", || {
-        let health = docker.run("container inspect -f {{.State.Health.Status}} boxyard_registry_1");
+        let health = docker.run(format!(
+            "container inspect -f {{{{.State.Health.Status}}}} {container}"
+        ));
         (health == "healthy").then_some(())
     });
     docker.load(&Image::hello("amd64"), NAME);
@@ -78,10 +99,10 @@ fn the_unit_is_understood_by_systemd_and_exposes_little() {
     ));
 }
 
-fn compose(docker: &Docker) -> Tool {
+fn compose(docker: &Docker, program: &str) -> Tool {
     let home = docker.sandbox().home();
     let words = format!(
-        "docker-compose --project-name boxyard --project-directory {} --file {}",
+        "{program} --project-name boxyard --project-directory {} --file {}",
         home.display(),
         checkout().join("deploy/compose.yml").display()
     );
