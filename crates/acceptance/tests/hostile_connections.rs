@@ -76,6 +76,36 @@ fn handshakes_that_take_too_long_are_given_up() {
 }
 
 #[test]
+fn heads_that_come_too_slowly_are_given_up() {
+    let config = json!({ "boxyard": { "connections": { "idletimeout": "2s" } } });
+    let server = Setup::new().config(&config).start();
+    let head =
+        b"GET /v2/ HTTP/1.1\r\nHost: a.name.that.takes.more.than.a.minute.to.be.said.in.whole";
+
+    let began = Instant::now();
+    let slow = Connection::open(server.address()).expect("connect");
+    let mut after_another = Connection::open(server.address()).expect("connect");
+    let request = Request::new("GET", "/v2/");
+    after_another
+        .send(&mut request.header("Host", "x"))
+        .expect("an answer");
+    std::thread::scope(|scope| {
+        for mut connection in [slow, after_another] {
+            scope.spawn(move || {
+                // It is closed before all is said.
+                let _said = connection.trickle(head, Duration::from_millis(500));
+                assert!(connection.read_to_close().unwrap_or_default().is_empty());
+            });
+        }
+        for _ in 0..20 {
+            Client::of(&server).get("/v2/").expect(200);
+        }
+    });
+
+    assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
 fn noise_instead_of_handshakes_disturbs_nobody() {
     let bounded = Bounded::start(&json!({}));
     let mut noise = Noise::new(1);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use boxyard_acceptance::{Authority, Boxyard, Pair, Tool};
+use boxyard_acceptance::{Authority, Boxyard, Pair, Tool, go_program, tools};
 use boxyard_testkit::{Image, Setup, TestServer, eventually};
 use serde_json::json;
 use tempfile::TempDir;
@@ -35,14 +35,16 @@ impl Certificates {
 
     /// A server that asks clients as `mode` says, and by default.
     fn asking(&self, mode: Option<&str>) -> TestServer {
+        self.setup(mode).start()
+    }
+
+    fn setup(&self, mode: Option<&str>) -> Setup {
         let mut tls = self.server.tls();
         tls["clientcas"] = json!([self.clients.certificate]);
         if let Some(mode) = mode {
             tls["clientauth"] = json!(mode);
         }
-        Setup::new()
-            .config(&json!({ "http": { "tls": tls } }))
-            .start()
+        Setup::new().config(&json!({ "http": { "tls": tls } }))
     }
 
     fn curl(&self, client: Option<&Pair>) -> Tool {
@@ -89,6 +91,43 @@ fn every_mode_serves_whom_its_name_says() {
                     .succeeds(format!("{version} {url}"))
             });
             assert_eq!(answers, expected, "{mode:?} {version}: {}", server.log());
+        }
+    }
+}
+
+#[test]
+fn every_mode_serves_clients_in_go_as_distribution_does() {
+    let certificates = Certificates::new();
+    let program = go_program("shown").display().to_string();
+    let go = Tool::new(certificates.folder.path(), &program);
+    let ca = certificates.authority.certificate.display();
+    let shown = |client: Option<&Pair>| {
+        client.map_or_else(String::new, |pair| {
+            format!("{} {}", pair.certificate.display(), pair.key.display())
+        })
+    };
+    let clients = [
+        None,
+        Some(&certificates.stranger),
+        Some(&certificates.client),
+    ]
+    .map(shown);
+
+    for (mode, expected) in MODES {
+        let ours = certificates.asking(mode);
+        let distribution = certificates
+            .setup(mode)
+            .program(tools().join("bin/registry-3.1.1"))
+            .env("OTEL_TRACES_EXPORTER", "none")
+            .start();
+        for server in [&ours, &distribution] {
+            let url = format!("https://{}/v2/", server.address());
+            for version in ["1.2", "1.3"] {
+                let answers = clients
+                    .each_ref()
+                    .map(|client| go.succeeds(format!("{url} {ca} {version} {client}")));
+                assert_eq!(answers, expected, "{mode:?} {version}: {}", server.log());
+            }
         }
     }
 }

@@ -98,10 +98,6 @@ fn what_is_wrong_with_the_files_is_said_with_their_names() {
         (pair(&half, key), "is no PEM"),
         (pair(&wrong, key), "is not understood"),
         (pair(certificate, &other.key), "does not belong to"),
-        (
-            pair(certificate, &path("encrypted.key")),
-            "is encrypted, and nobody is there",
-        ),
         (asking(&empty), "holds no certificate"),
         (asking(&gone), "gone.pem"),
     ];
@@ -115,6 +111,39 @@ fn what_is_wrong_with_the_files_is_said_with_their_names() {
             refusal.log
         );
         assert!(!refusal.log.contains("PRIVATE KEY-----\n"));
+    }
+}
+
+#[test]
+fn files_in_another_form_or_order_are_said_to_be_that() {
+    let folder = TempDir::new().expect("make a folder");
+    let authority = Authority::new(folder.path(), "ca");
+    let (one, other) = (authority.server("one"), authority.server("other"));
+    let (certificate, key) = (&one.certificate, &one.key);
+    let path = |name: &str| folder.path().join(name);
+    let read = |file: &Path| fs::read(file).expect("read");
+    let openssl = Tool::new(folder.path(), "openssl");
+    for (command, file, new) in [("x509", certificate, "der.crt"), ("pkey", key, "der.key")] {
+        let file = file.display();
+        openssl.run(format!("{command} -in {file} -outform der -out {new}"));
+    }
+    let chain = [read(&authority.certificate), read(certificate)].concat();
+    fs::write(path("disordered.crt"), chain).expect("write");
+    fs::create_dir(path("folder")).expect("make a folder");
+    let table = [
+        ("disordered.crt", key, "are in the wrong order"),
+        ("disordered.crt", &other.key, "does not belong to"),
+        ("der.crt", key, "openssl x509 -inform der"),
+        ("one.crt", &path("der.key"), "openssl pkey -inform der"),
+        ("folder", key, "is a directory"),
+        ("one.crt", &path("folder"), "is a directory"),
+    ];
+
+    for (certificate, key, expected) in table {
+        let refusal = with(&json!({ "certificate": path(certificate), "key": key })).refuse();
+        let log = refusal.log;
+        assert!(log.contains(expected), "{certificate}: {log}");
+        assert!(log.contains("`http.tls."), "{log}");
     }
 }
 
@@ -234,6 +263,67 @@ fn a_broken_pair_leaves_the_old_one_until_it_is_mended() {
 
     fs::copy(&two.new_pair.key, &two.served.key).expect("copy");
     two.is_served_eventually(&server);
+}
+
+#[test]
+fn whatever_a_pair_becomes_the_old_one_is_served_and_the_log_says_so_once() {
+    let two = Two::new();
+    let folder = two.folder.path();
+    let openssl = Tool::new(folder, "openssl");
+    let (certificate, key) = (&two.served.certificate, &two.served.key);
+    let fresh = two.new_pair.certificate.display();
+    let fresh_key = two.new_pair.key.display();
+    openssl.run(format!("x509 -in {fresh} -outform der -out der.crt"));
+    openssl.run(format!(
+        "pkcs8 -topk8 -in {fresh_key} -passout pass:secret -out encrypted.key"
+    ));
+    let read = |file: &Path| fs::read(file).expect("read");
+    let chain = [read(&two.new.certificate), read(&two.new_pair.certificate)];
+    fs::write(folder.join("disordered.crt"), chain.concat()).expect("write");
+    let server = with(&two.served.tls())
+        .allow_error("cannot be used: new connections get what was in them before")
+        .start();
+    let put = |from: &Path, to: &Path| {
+        let beside = folder.join("beside");
+        fs::copy(from, &beside).expect("copy");
+        fs::rename(&beside, to).expect("rename");
+    };
+    let said = |reason: &str| {
+        let log = server.log();
+        log.lines().filter(|line| line.contains(reason)).count()
+    };
+    put(&two.new_pair.key, key);
+    eventually("the log to say so", || {
+        (said("does not belong to") == 1).then_some(())
+    });
+
+    let broken = [
+        ("der.crt", certificate, "is DER and not PEM"),
+        ("disordered.crt", certificate, "are in the wrong order"),
+        ("encrypted.key", key, "is encrypted"),
+    ];
+    for (file, place, reason) in broken {
+        put(&folder.join(file), place);
+        eventually("the log to say so", || (said(reason) == 1).then_some(()));
+        assert!(is_trusted_by(&server, &two.old), "{reason}");
+    }
+    fs::remove_file(key).expect("remove");
+    fs::create_dir(key).expect("make a folder");
+    eventually("the log to say so", || {
+        (said("is a directory") == 1).then_some(())
+    });
+    // It has looked again and again meanwhile.
+    for _ in 0..20 {
+        assert!(is_trusted_by(&server, &two.old));
+    }
+    fs::remove_dir(key).expect("remove");
+    put(&two.new_pair.key, key);
+    put(&two.new_pair.certificate, certificate);
+
+    two.is_served_eventually(&server);
+    for (_, _, reason) in broken {
+        assert_eq!(said(reason), 1, "{}", server.log());
+    }
 }
 
 #[test]

@@ -54,6 +54,19 @@ pub enum FileError {
         /// How that begins.
         expected: &'static str,
     },
+    /// It is binary.
+    #[error(
+        "`{}` is DER and not PEM: convert it with `openssl {command} -inform der -in FILE -out NEW`",
+        .path.display()
+    )]
+    Binary {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What converts such a file.
+        command: &'static str,
+    },
     /// The key needs a passphrase.
     #[error(
         "the key in `{}` is encrypted, and nobody is there to enter its passphrase: \
@@ -83,6 +96,16 @@ pub enum FileError {
         #[source]
         source: rustls::Error,
     },
+    /// The key belongs to a later certificate.
+    #[error(
+        "the certificates in `{}` are in the wrong order: expected the server's own first, to which the key belongs, \
+         and then those that lead to its CA",
+        .path.display()
+    )]
+    Order {
+        /// The file.
+        path: PathBuf,
+    },
     /// The two belong to different pairs.
     #[error(
         "the key in `{}` does not belong to the first certificate in `{}`, which must be the server's own",
@@ -104,7 +127,9 @@ impl FileError {
             Self::Unreadable { key, .. }
             | Self::Garbled { key, .. }
             | Self::Nothing { key, .. }
+            | Self::Binary { key, .. }
             | Self::Certificate { key, .. } => key,
+            Self::Order { .. } => CERTIFICATE,
             Self::Encrypted { .. } | Self::Key { .. } | Self::Mismatch { .. } => KEY,
         }
     }
@@ -131,12 +156,19 @@ fn pair(
     (certificate, chain): (&Path, Vec<CertificateDer<'static>>),
     (key, private): (&Path, PrivateKeyDer<'static>),
 ) -> Result<Arc<CertifiedKey>, FileError> {
-    match CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider()) {
+    let provider = aws_lc_rs::default_provider();
+    let later = chain.get(1..).unwrap_or_default().to_vec();
+    match CertifiedKey::from_der(chain, private.clone_key(), &provider) {
         Ok(pair) => Ok(Arc::new(pair)),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(FileError::Mismatch {
-            certificate: certificate.to_owned(),
-            key: key.to_owned(),
-        }),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            let fits = |one| CertifiedKey::from_der(vec![one], private.clone_key(), &provider);
+            let (certificate, key) = (certificate.to_owned(), key.to_owned());
+            Err(if later.into_iter().any(|one| fits(one).is_ok()) {
+                FileError::Order { path: certificate }
+            } else {
+                FileError::Mismatch { certificate, key }
+            })
+        }
         Err(rustls::Error::InvalidCertificate(why)) => Err(FileError::Certificate {
             key: CERTIFICATE,
             path: certificate.to_owned(),
@@ -161,6 +193,13 @@ pub(super) fn certificates(
         path: path.to_owned(),
         source,
     })?;
+    if certificates.is_empty() && is_binary(&text) {
+        return Err(FileError::Binary {
+            key,
+            path: path.to_owned(),
+            command: "x509",
+        });
+    }
     if certificates.is_empty() {
         return Err(FileError::Nothing {
             key,
@@ -187,6 +226,13 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
             path: path.to_owned(),
         });
     }
+    if is_binary(&text) {
+        return Err(FileError::Binary {
+            key: KEY,
+            path: path.to_owned(),
+            command: "pkey",
+        });
+    }
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         pem::Error::NoItemsFound => FileError::Nothing {
             key: KEY,
@@ -200,6 +246,11 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
             source,
         },
     })
+}
+
+/// Whether it begins as DER does: a sequence, whose length is that of the file or takes more than a byte.
+fn is_binary(text: &[u8]) -> bool {
+    matches!(text, [0x30, length, ..] if *length > 0x80 || usize::from(*length) + 2 == text.len())
 }
 
 fn contents(key: &'static str, path: &Path) -> Result<Vec<u8>, FileError> {

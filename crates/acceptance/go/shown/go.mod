@@ -1,0 +1,3 @@
+module boxyard.example/shown
+
+go 1.24
