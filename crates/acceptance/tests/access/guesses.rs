@@ -77,6 +77,41 @@ fn a_forged_address_does_not_help_who_guesses() {
 }
 
 #[test]
+fn what_who_guesses_says_through_a_trusted_proxy_does_not_help() {
+    for forge in [
+        // The proxy adds where the client is to what the client says.
+        |server: &TestServer, number: u32| {
+            behind(server, &format!("198.51.100.{number}, 192.0.2.7"))
+        },
+        |server: &TestServer, number: u32| {
+            let told = format!("for=198.51.100.{number}");
+            behind(server, "192.0.2.7").with_header("Forwarded", &told)
+        },
+        |server: &TestServer, number: u32| {
+            let told = format!("198.51.100.{number}");
+            behind(server, "192.0.2.7").with_header("X-Real-IP", &told)
+        },
+    ] {
+        let users = Users::of(&["alice", "bob"]);
+        let trusted = json!({ "boxyard": { "trustedproxies": ["127.0.0.1/32"] } });
+        let server = serve(&users, &trusted);
+        let next = std::cell::Cell::new(0);
+
+        let (count, _) = guess(
+            || {
+                next.set(next.get() + 1);
+                forge(&server, next.get())
+            },
+            "alice",
+        );
+
+        assert!((BURST..BURST + 3).contains(&count), "{count}");
+        let elsewhere = behind(&server, "192.0.2.8").with_login("alice", "word-of-alice");
+        elsewhere.check().expect(200);
+    }
+}
+
+#[test]
 fn a_name_that_is_nobodys_is_answered_like_one_that_is_somebodys() {
     let users = Users::of(&["alice"]);
     let server = serve(&users, &json!({}));

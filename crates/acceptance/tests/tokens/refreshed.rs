@@ -1,7 +1,6 @@
 //! Docker with tokens that get tokens, with tokens that end, and with its builder.
 
 use std::fs;
-use std::time::Instant;
 
 use boxyard_acceptance::{Docker, Network, big_image};
 use boxyard_testkit::Image;
@@ -69,11 +68,8 @@ fn renews_a_token(docker: &Docker) {
     pair.issuer.set_lifetime(-57);
     let before = pair.issuer.asked().len();
 
-    let began = Instant::now();
     docker.run(format!("image push {name}"));
-    let took = began.elapsed().as_secs();
 
-    assert!(took > 3, "the first token was good for all of {took} s");
     let asked = pair.issuer.asked().len() - before;
     assert!(asked > 1, "{asked} tokens were enough: nothing was renewed");
     let pushed = pair
