@@ -1,6 +1,6 @@
 //! What is spoken on an encrypted connection: versions, cipher suites, protocols, and what is not TLS at all.
 
-use boxyard_acceptance::{Authority, Pair, Tool};
+use boxyard_acceptance::{Authority, Pair, Tool, checkout};
 use boxyard_testkit::http::Connection;
 use boxyard_testkit::{Setup, TestServer};
 use serde_json::{Value, json};
@@ -109,6 +109,26 @@ fn only_the_cipher_suites_that_are_named_are_served() {
         let seen = encrypted.openssl(&format!("-tls1_3 -ciphersuites {suite}"));
         assert!(seen.expect("they agree").contains(suite));
     }
+}
+
+#[test]
+fn every_cipher_suite_of_the_guide_is_served_and_there_is_no_other() {
+    let guide = std::fs::read_to_string(checkout().join("docs/guide/tls.md")).expect("read");
+    let words = guide.split('`').filter(|word| word.starts_with("TLS_"));
+    let named: Vec<&str> = words.collect();
+
+    Encrypted::with(&json!({ "tls": { "ciphersuites": named } }));
+    let refusal = Setup::new()
+        .config(&json!({ "http": { "tls": { "ciphersuites": ["TLS_FISH"] } } }))
+        .refuse();
+
+    let known: Vec<&str> = refusal
+        .log
+        .split('`')
+        .filter(|word| word.starts_with("TLS_") && *word != "TLS_FISH")
+        .collect();
+    assert_eq!(known.len(), named.len(), "{}", refusal.log);
+    assert!(named.iter().all(|name| known.contains(name)), "{known:?}");
 }
 
 #[test]
