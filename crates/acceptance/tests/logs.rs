@@ -87,6 +87,11 @@ fn lines_for_logstash_have_its_names() {
     let line = eventually("a line", || access_lines(&server).into_iter().next());
 
     assert!(line["@timestamp"].is_string(), "{line}");
+    assert_eq!(
+        (&line["@version"], &line["message"]),
+        (&json!("1"), &json!("response completed"))
+    );
+    assert!(line["msg"].is_null() && line["time"].is_null(), "{line}");
     let log = server.log();
     let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!(first["@version"], "1");
@@ -117,4 +122,139 @@ fn text_is_the_combined_format_and_can_be_switched_off() {
     );
     assert!(line.ends_with(" \"-\" \"tester/1\""), "{line}");
     assert!(!quiet.log().contains("/v2/_catalog"), "{}", quiet.log());
+}
+
+/// What distribution's lines about requests have and ours do not, with the reason in the guide.
+const NOT_HERE: [&str; 7] = [
+    "err.code",
+    "err.detail",
+    "err.message",
+    "go.version",
+    "instance.id",
+    "vars.name",
+    "version",
+];
+
+/// The line about a request for a list of tags that is not there.
+fn line_about_a_request(server: &TestServer) -> Value {
+    let client = Client::of(server).with_header("User-Agent", "tester/1");
+    let client = client.with_header("Referer", "http://elsewhere/");
+    client.get("/v2/a/tags/list?n=1").expect(404);
+    eventually("the line", || {
+        let lines = access_lines(server).into_iter();
+        let mut about = lines.filter(|line| line["http.request.useragent"] == "tester/1");
+        about.next()
+    })
+}
+
+#[test]
+fn lines_about_requests_have_the_fields_of_distribution_but_for_a_list() {
+    let fields =
+        json!({"log": {"formatter": "json", "fields": {"service": "registry", "rack": 7}}});
+    let setup = || Setup::new().config(&fields);
+    let theirs = setup()
+        .program("registry-3.1.1")
+        .env("OTEL_TRACES_EXPORTER", "none");
+    let (theirs, ours) = (theirs.start(), setup().start());
+
+    let theirs = line_about_a_request(&theirs);
+    let ours = line_about_a_request(&ours);
+
+    let theirs = theirs.as_object().expect("a line is an object");
+    assert!(theirs.len() > 15, "{theirs:?}");
+    for (name, value) in theirs {
+        let here = &ours[name];
+        if NOT_HERE.contains(&name.as_str()) {
+            assert!(here.is_null(), "{name} is here: {here}");
+            continue;
+        }
+        let is_alike = match value {
+            Value::String(_) => here.is_string(),
+            Value::Number(_) => here.is_number(),
+            _ => false,
+        };
+        assert!(is_alike, "{name}: {value} there, {here} here");
+    }
+    for same in [
+        "http.request.uri",
+        "http.request.method",
+        "http.response.status",
+        "http.request.referer",
+        "msg",
+        "rack",
+        "service",
+    ] {
+        assert_eq!(ours[same], theirs[same], "{same}");
+    }
+}
+
+#[test]
+fn the_guide_names_the_fields_that_are_not_here() {
+    let guide = boxyard_acceptance::checkout().join("docs/guide/operations.md");
+    let guide = std::fs::read_to_string(guide).expect("read the guide");
+
+    for field in NOT_HERE {
+        assert!(guide.contains(&format!("`{field}`")), "{field}");
+    }
+}
+
+#[test]
+fn the_older_name_of_the_level_counts_where_the_newer_is_not_and_hooks_are_said_to_do_nothing() {
+    let hooks = json!([{"type": "mail", "levels": ["panic"], "options": {"from": "a@b.test"}}]);
+    let level = |config: &Value| {
+        let server = Setup::new().debug().config(config).start();
+        let level = level(&server, "GET", "")["level"].clone();
+        (level, server.log())
+    };
+
+    let (old, _) = level(&json!({"loglevel": "debug"}));
+    let (both, _) = level(&json!({"loglevel": "debug", "log": {"level": "error"}}));
+    let (hooked, said) = level(&json!({"log": {"hooks": hooks}}));
+
+    assert_eq!(
+        (old, both, hooked),
+        (json!("debug"), json!("error"), json!("info"))
+    );
+    assert!(
+        said.contains("log.hooks") && said.contains("no mail is sent"),
+        "{said}"
+    );
+}
+
+#[test]
+fn garbage_changes_no_level_and_harms_nobody() {
+    let server = Setup::new().debug().start();
+    let admin = Client::at(server.debug_address());
+    let before = level(&server, "GET", "");
+    let long = format!("?level=debug&target={}", "a".repeat(5_000));
+    let many = "?".to_owned() + &"level=debug&".repeat(50) + "level=%00";
+
+    for query in [
+        long.as_str(),
+        many.as_str(),
+        "?level=%ff%fe",
+        "?level=debug&for=99999999999999999999h",
+        "?=&=&=",
+        "?level=trace&target=a%20b",
+        "?level=debug;level=info",
+    ] {
+        let request = admin.request("PUT", &format!("/debug/log{query}"));
+        let status = admin.send(request).status();
+        assert!(
+            matches!(status, Some(400 | 414 | 431)),
+            "{query}: {status:?}"
+        );
+    }
+    for method in ["PATCH", "BREW", "OPTIONS"] {
+        let request = admin.request(method, "/debug/log?level=trace");
+        admin.send(request).expect(405);
+    }
+    let mut wire = admin.connect().expect("connect to the debug listener");
+    // It closes what is no request, perhaps with an answer.
+    let _answered = wire
+        .write(&[0xff; 4_096])
+        .and_then(|()| wire.read_to_close());
+
+    assert_eq!(level(&server, "GET", ""), before);
+    Client::of(&server).get("/v2/").expect(200);
 }

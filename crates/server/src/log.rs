@@ -3,6 +3,7 @@
 //! Both keep the forms that distribution has: the program's log on standard error as `logfmt`, JSON or logstash's JSON, the requests' on standard output.
 
 pub(crate) mod access;
+mod go_duration;
 mod layer;
 pub(crate) mod level;
 mod line;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -116,6 +117,8 @@ struct Tracker {
     /// None where requests are not logged.
     entry: Option<Box<Entry>>,
     status: StatusCode,
+    /// Only where requests are logged.
+    content_type: Option<HeaderValue>,
     sent: u64,
     sending: bool,
 }
@@ -147,6 +150,7 @@ impl Tracker {
             head_bytes: head_bytes(request),
             entry: entry.map(Box::new),
             status: StatusCode::OK,
+            content_type: None,
             sent: 0,
             sending: false,
         }
@@ -157,6 +161,9 @@ impl Tracker {
         self.activity.send();
         let (mut parts, body) = response.into_parts();
         self.status = parts.status;
+        if self.entry.is_some() {
+            self.content_type = parts.headers.get(CONTENT_TYPE).cloned();
+        }
         let id = HeaderValue::from_str(&self.id).expect("an id is hexadecimal");
         parts.headers.insert(REQUEST_ID, id);
         Response::from_parts(
@@ -194,6 +201,10 @@ impl Tracker {
                     id: &self.id,
                     user: self.seen.user(),
                     status: self.status,
+                    content_type: self
+                        .content_type
+                        .as_ref()
+                        .and_then(|kind| kind.to_str().ok()),
                     sent: self.sent,
                     took,
                 },

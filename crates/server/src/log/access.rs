@@ -6,14 +6,14 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use http::header::{REFERER, USER_AGENT};
+use http::header::{HOST, REFERER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode, Version};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use super::{Format, Settings, Sink};
+use super::{Format, Settings, Sink, go_duration};
 use crate::peer::Address;
 
 /// The longest piece of a request that a line repeats, in bytes.
@@ -34,6 +34,7 @@ pub(crate) struct Entry {
     at: Timestamp,
     method: String,
     target: String,
+    host: String,
     version: Version,
     referer: String,
     agent: String,
@@ -46,6 +47,8 @@ pub(crate) struct Outcome<'a> {
     /// Who sent it, if that became known.
     pub(crate) user: Option<&'a str>,
     pub(crate) status: StatusCode,
+    /// The type of the answer's content, if it has one.
+    pub(crate) content_type: Option<&'a str>,
     /// Bytes of the answer's body that were handed to the connection.
     pub(crate) sent: u64,
     pub(crate) took: Duration,
@@ -89,12 +92,19 @@ impl AccessLog {
 
     fn json(&self, entry: &Entry, outcome: &Outcome<'_>) -> String {
         let mut line = self.fields.clone();
-        let time = if self.format == Format::Logstash {
-            "@timestamp"
+        let message = if outcome.status.as_u16() < 400 {
+            "response completed"
         } else {
-            "time"
+            "response completed with error"
+        };
+        let (time, text) = if self.format == Format::Logstash {
+            line.insert("@version".to_owned(), json!("1"));
+            ("@timestamp", "message")
+        } else {
+            ("time", "msg")
         };
         line.insert(time.to_owned(), json!(entry.at.to_string()));
+        line.insert(text.to_owned(), json!(message));
         line.extend(entry.fields(outcome));
         Value::Object(line).to_string()
     }
@@ -112,6 +122,7 @@ impl Entry {
             at: Timestamp::now(),
             method: request.method.to_string(),
             target: clipped(target),
+            host: host(request),
             version: request.version,
             referer: header(&request.headers, &REFERER),
             agent: header(&request.headers, &USER_AGENT),
@@ -141,11 +152,15 @@ impl Entry {
         line
     }
 
+    /// What distribution says of an answer, under its names, and more.
     fn fields(&self, outcome: &Outcome<'_>) -> impl Iterator<Item = (String, Value)> {
         let user = outcome.user.map(|user| ("auth.user.name", json!(user)));
+        let kind = outcome.content_type;
+        let kind = kind.map(|kind| ("http.response.contenttype", json!(kind)));
+        let referer = Some(&self.referer).filter(|referer| !referer.is_empty());
+        let referer = referer.map(|referer| ("http.request.referer", json!(referer)));
         [
             ("level", json!("info")),
-            ("msg", json!("request")),
             ("http.request.id", json!(outcome.id)),
             ("http.request.method", json!(self.method)),
             ("http.request.uri", json!(self.target)),
@@ -154,16 +169,31 @@ impl Entry {
                 json!(format!("{:?}", self.version)),
             ),
             ("http.request.remoteaddr", json!(self.client.to_string())),
-            ("http.request.referer", json!(self.referer)),
+            ("http.request.host", json!(self.host)),
             ("http.request.useragent", json!(self.agent)),
             ("http.response.status", json!(outcome.status.as_u16())),
             ("http.response.written", json!(outcome.sent)),
+            (
+                "http.response.duration",
+                json!(go_duration::text(outcome.took)),
+            ),
             ("duration_ms", json!(outcome.took.as_secs_f64() * 1_000.0)),
         ]
         .into_iter()
         .chain(user)
+        .chain(kind)
+        .chain(referer)
         .map(|(name, value)| (name.to_owned(), value))
     }
+}
+
+/// The host that the request is for.
+fn host(request: &Parts) -> String {
+    let authority = request.uri.authority();
+    authority.map_or_else(
+        || header(&request.headers, &HOST),
+        |authority| clipped(authority.as_str()),
+    )
 }
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> String {
@@ -232,6 +262,7 @@ mod tests {
             id: "7",
             user,
             status: StatusCode::OK,
+            content_type: Some("text/plain"),
             sent: 12,
             took: Duration::from_millis(2),
         }
@@ -275,6 +306,9 @@ mod tests {
         assert_eq!(line["time"], "2026-11-23T20:00:00Z");
         assert_eq!(line["auth.user.name"], "ann");
         assert_eq!(line["duration_ms"], 2.0);
+        assert_eq!(line["http.response.duration"], "2ms");
+        assert_eq!(line["http.response.contenttype"], "text/plain");
+        assert_eq!(line["msg"], "response completed");
     }
 
     #[test]
