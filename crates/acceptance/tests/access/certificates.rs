@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use boxyard_acceptance::{Authority, Docker, Layout, Pair, Podman, Remote, Sandbox, Tool};
+use boxyard_acceptance::{
+    Authority, Containerd, Docker, Layout, Pair, Podman, Remote, Sandbox, Tool,
+};
 use boxyard_testkit::{Image, Setup, TestServer};
 use serde_json::{Value, json};
 
@@ -209,18 +211,7 @@ fn the_newest_docker_shows_its_certificate_and_pushes_and_pulls() {
 /// Docker shows certificates only where a registry is not on its localhost.
 fn docker(start: fn(Sandbox, &Value) -> Docker) {
     let keys = Keys::new();
-    let (mut registry, clients) = Remote::new();
-    let mut config = keys.config(IF_GIVEN, "cn");
-    let root = registry.sandbox().home().join("registry");
-    config["http"]["addr"] = json!(":5000");
-    config["version"] = json!("0.1");
-    config["storage"] = json!({ "filesystem": { "rootdirectory": root } });
-    fs::write(
-        registry.sandbox().home().join("config.yml"),
-        config.to_string(),
-    )
-    .unwrap();
-    registry.serve_by("config.yml");
+    let (_registry, clients) = remote(&keys);
     let docker = start(clients, &json!({}));
     let host = Remote::AUTHORITY;
     let own = format!("{host}/built/app:v1");
@@ -248,6 +239,101 @@ fn docker(start: fn(Sandbox, &Value) -> Docker) {
         password("alice")
     ));
     docker.run(format!("image push {host}/team/app:v1"));
+}
+
+/// A registry on another machine, and that of its clients.
+#[track_caller]
+fn remote(keys: &Keys) -> (Remote, Sandbox) {
+    let (mut registry, clients) = Remote::new();
+    let home = registry.sandbox().home();
+    let mut config = keys.config(IF_GIVEN, "cn");
+    config["http"]["addr"] = json!(":5000");
+    config["version"] = json!("0.1");
+    config["storage"] = json!({ "filesystem": { "rootdirectory": home.join("registry") } });
+    let written = fs::write(home.join("config.yml"), config.to_string());
+    written.expect("write the configuration");
+    registry.serve_by("config.yml");
+    (registry, clients)
+}
+
+#[test]
+fn containerd_shows_its_certificate_and_pushes_and_pulls() {
+    for start in [Containerd::debian_in, Containerd::newest_in] {
+        let keys = Keys::new();
+        let (_registry, clients) = remote(&keys);
+        let ctr = start(clients);
+        let host = Remote::AUTHORITY;
+        let hosts = "/etc/containerd/certs.d";
+        let files = format!("{hosts}/{host}");
+        ctr.sandbox().bash(&keys.lines(Path::new(&files)));
+        let lines = format!(
+            "server = \"https://{host}\"\n[host.\"https://{host}\"]\nca = \"{files}/ca.crt\"\n\
+             client = [[\"{files}/client.cert\", \"{files}/client.key\"]]\n"
+        );
+        ctr.sandbox()
+            .bash(&format!("cat >'{files}/hosts.toml' <<'END'\n{lines}END"));
+        let [own, other] = ["built", "team"].map(|repo| format!("{host}/{repo}/app:v1"));
+        for name in [&own, &other] {
+            let image = Image::with_layers(3, &[10, 20_000]);
+            let folder = ctr.sandbox().home().join(&name[host.len() + 1..]);
+            let layout = Layout::of_image(&folder, &image, name);
+            ctr.run(format!("images import {}", layout.archive().display()));
+        }
+
+        ctr.run(format!("images push --hosts-dir {hosts} {own}"));
+        ctr.run(format!("images rm --sync {own}"));
+        ctr.run(format!("images pull --hosts-dir {hosts} {own}"));
+        let push = format!("images push --hosts-dir {hosts} {other}");
+        let said = ctr.client().fail(push);
+        assert!(said.contains("403"), "{said}");
+    }
+}
+
+#[test]
+fn oras_helm_and_regctl_show_their_certificate_and_push_and_pull() {
+    let site = Site::new(IF_GIVEN, "cn", &json!({}));
+    // What is called localhost some of them take for one without TLS.
+    let host = site.server.address().to_string();
+    let home = site.keys.users.folder();
+    let builder = site.keys.client("builder");
+    let tool = |name: &str| Tool::new(home, name);
+    let (oras, helm, regctl) = (tool("oras"), tool("helm"), tool("regctl"));
+    let (ca, certificate) = (&site.keys.authority.certificate, &builder.certificate);
+    let shown = format!(
+        "--ca-file {} --cert-file {} --key-file {}",
+        ca.display(),
+        certificate.display(),
+        builder.key.display()
+    );
+
+    fs::write(home.join("file"), "content").unwrap();
+    oras.run(format!("push {shown} {host}/built/artifact:v1 file"));
+    oras.run(format!("pull {shown} -o back {host}/built/artifact:v1"));
+    oras.fail(format!("push {shown} {host}/team/artifact:v1 file"));
+
+    let chart = "apiVersion: v2\nname: greeting\nversion: 1.2.3\n";
+    fs::create_dir(home.join("chart")).unwrap();
+    fs::write(home.join("chart/Chart.yaml"), chart).unwrap();
+    helm.run("package chart");
+    let push = format!("push {shown} greeting-1.2.3.tgz oci://{host}");
+    helm.run(format!("{push}/built/charts"));
+    helm.run(format!(
+        "pull {shown} -d back oci://{host}/built/charts/greeting --version 1.2.3"
+    ));
+    helm.fail(format!("{push}/team/charts"));
+
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let texts = [read(ca), read(certificate), read(&builder.key)];
+    let [ca, certificate, key] = texts.each_ref();
+    let set = ["registry", "set", &host, "--cacert", ca];
+    let shown = ["--client-cert", certificate, "--client-key", key];
+    regctl.run_words(&[&set[..], &shown].concat());
+    let image = Image::with_layers(4, &[10, 20_000]);
+    Layout::of_image(&home.join("image"), &image, "image:v1");
+    let copy = format!("image copy ocidir://image:v1 {host}");
+    regctl.run(format!("{copy}/built/app:v1"));
+    regctl.run(format!("manifest get {host}/built/app:v1"));
+    regctl.fail(format!("{copy}/team/app:v1"));
 }
 
 #[test]
