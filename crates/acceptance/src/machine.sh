@@ -10,11 +10,13 @@ mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mn
 cp -r "$folder/root/." /mnt/root/
 # Without a name it would be a new machine, on which systemd enables whatever is installed.
 tr -d - </proc/sys/kernel/random/uuid >/mnt/root/etc/machine-id
-# It begins in a control group of its own, where those are one tree.
-if [[ -e /sys/fs/cgroup/cgroup.procs ]]; then
-    group=/sys/fs/cgroup/$(basename "$folder")
-    mkdir "$group"
-    echo $$ >"$group/cgroup.procs"
-fi
+# It has control groups of its own, whether those are one tree or several; the sandbox removes them.
+for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+    if [[ -e $tree/cgroup.procs ]]; then
+        group=$tree/$(basename "$folder")
+        mkdir "$group"
+        echo $$ >"$group/cgroup.procs"
+    fi
+done
 exec systemd-nspawn --quiet --boot --directory=/mnt/root --bind="$folder" --private-network \
     --register=no --keep-unit --machine=boxyard --console=pipe -- --unit=basic.target

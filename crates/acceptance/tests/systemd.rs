@@ -155,11 +155,14 @@ fn a_user_that_is_there_reads_the_keys_that_it_was_given() {
     machine.bash("boxyard certificate 127.0.0.1 --out /etc/boxyard/tls >/dev/null");
     let refused = machine.tool("systemctl").fail("start boxyard");
     assert!(refused.contains("journalctl"), "{refused}");
+    let log = machine.tool("journalctl --no-pager --unit").run(UNIT);
+    assert!(log.contains("Permission denied"), "{log}");
 
     // As the unit says.
     machine.bash(
         "useradd --system --no-create-home --shell /usr/sbin/nologin boxyard\n\
-         chown -R boxyard: /etc/boxyard/tls\n\
+         cd /etc/boxyard/tls && chgrp boxyard . 127.0.0.1.key\n\
+         chmod g+rx . && chmod g+r 127.0.0.1.key\n\
          systemctl start boxyard",
     );
 
