@@ -18,6 +18,8 @@ pub struct Pebble {
 impl Pebble {
     /// Where the directory is.
     pub const DIRECTORY: &str = "https://127.0.0.1:14000/dir";
+    /// Where our registry answers administrators.
+    const DEBUG: &str = "127.0.0.1:5101";
 
     /// Makes the machine, on which only the server of names runs.
     #[track_caller]
@@ -96,6 +98,8 @@ impl Pebble {
             config["http"]["tls"][key] = value.clone();
         }
         self.write("theirs.yml", &config);
+        let metrics = json!({ "enabled": true });
+        config["http"]["debug"] = json!({ "addr": Self::DEBUG, "prometheus": metrics });
         config["boxyard"] = json!({ "letsencrypt": { "authorities": "pebble/ca.crt" } });
         self.write("config.yml", &config);
     }
@@ -128,6 +132,18 @@ impl Pebble {
             .tool("ss --no-header --listening --tcp sport = 5000");
         let ready = || !listeners.run("").is_empty();
         self.sandbox.start("boxyard", tool, words, ready);
+    }
+
+    /// When the certificate of a host ends, as the metrics of our registry say.
+    #[track_caller]
+    pub fn expiry(&self, host: &str) -> u64 {
+        let metrics = self.sandbox.tool("curl --silent --fail");
+        let metrics = metrics.run(format!("http://{}/metrics", Self::DEBUG));
+        let name = "boxyard_tls_certificate_expiry_timestamp_seconds";
+        let begin = format!("{name}{{host=\"{host}\"}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&begin));
+        let value = value.and_then(|value| value.parse().ok());
+        value.expect("the metrics name the host")
     }
 
     /// Stops the registry in order.

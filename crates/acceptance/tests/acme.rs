@@ -49,8 +49,11 @@ fn a_certificate_is_renewed_before_it_ends() {
     pebble.start(&short(), &[]);
     pebble.serve(&[NAME]);
     let first = pebble.served_anew(NAME, "");
+    let end = pebble.expiry(NAME);
 
     let second = pebble.served_anew(NAME, &first);
+
+    assert!(pebble.expiry(NAME) > end);
 
     pebble.served_anew(NAME, &second);
     let log = pebble.sandbox().log("boxyard");

@@ -48,7 +48,7 @@ impl Handler {
         let mut next = || segments.next().unwrap_or_default();
         match (next(), next(), next()) {
             ("_catalog", "v2", _) => Self::Catalog,
-            ("token", "v2", "") => Self::Token,
+            ("token", "v2", _) => Self::Token,
             ("list", "tags", _) => Self::Tags,
             ("uploads", "blobs", _) | ("", "uploads", "blobs") => Self::BlobUpload,
             (_, "uploads", "blobs") => Self::BlobUploadChunk,
