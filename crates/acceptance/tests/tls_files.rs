@@ -8,7 +8,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use boxyard_acceptance::{Authority, Pair, Tool};
 use boxyard_testkit::{Blob, Client, Noise, Setup, TestServer, eventually};
@@ -186,31 +186,29 @@ fn a_renewed_certificate_is_served_to_new_connections_and_disturbs_none() {
     assert!(pushed.expect("run curl").success());
 
     let target = format!("{url}/{}", blob.digest);
-    let transfers: Vec<_> = ["--http1.1", "--http2"]
-        .map(|version| {
-            curl(&[version, "--limit-rate", "1M", &target])
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("run curl")
-        })
-        .into();
-    eventually("the transfers to begin", || {
-        // An answer is logged when it has ended; a connection is there before.
-        let connections = format!("/proc/{}/fd", server.pid());
-        let sockets = fs::read_dir(connections).ok()?.flatten().filter(|entry| {
-            let link = fs::read_link(entry.path()).unwrap_or_default();
-            link.to_string_lossy().starts_with("socket:")
-        });
-        (sockets.count() >= 4).then_some(())
+    let files = ["http1.1", "http2"].map(|version| two.folder.path().join(version));
+    let transfers = files.each_ref().map(|file| {
+        let version = file.file_name().expect("it has a name").to_string_lossy();
+        curl(&[&format!("--{version}"), "--limit-rate", "1M", &target])
+            .arg("--output")
+            .arg(file)
+            .spawn()
+            .expect("run curl")
     });
+    for file in &files {
+        eventually("the transfers to begin", || {
+            let begun = fs::metadata(file).is_ok_and(|metadata| metadata.len() > 0);
+            begun.then_some(())
+        });
+    }
 
     two.served.replace_by(&two.new_pair);
     two.is_served_eventually(&server);
 
-    for transfer in transfers {
-        let output = transfer.wait_with_output().expect("wait for curl");
-        assert!(output.status.success());
-        assert!(output.stdout == *blob.bytes, "the transfer is whole");
+    for (mut transfer, file) in transfers.into_iter().zip(files) {
+        assert!(transfer.wait().expect("wait for curl").success());
+        let content = fs::read(file).expect("read");
+        assert!(content == *blob.bytes, "the transfer is whole");
     }
 }
 
