@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use boxyard_testkit::{Client, Setup, binary};
+use boxyard_testkit::{Client, Setup, TestServer, binary, sha256};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -245,23 +245,67 @@ fn help_names_leniency_and_secrets_from_files() {
     }
 }
 
-/// Configurations that distribution takes.
-fn taken_by_distribution() -> Vec<Value> {
-    vec![
+/// Configurations and variables that distribution takes.
+fn taken_by_distribution() -> Vec<(Value, &'static [(&'static str, &'static str)])> {
+    let files = [
         json!({}),
         json!({"log": {"level": "Debug", "formatter": "json", "fields": {"a": 1}, "reportcaller": true}}),
-        json!({"loglevel": "warn"}),
+        json!({"log": {"accesslog": {"disabled": true}}, "loglevel": "warn"}),
         json!({"storage": {"cache": {"blobdescriptor": "inmemory"}, "redirect": {"disable": true}}}),
         json!({"storage": {"maintenance": {"uploadpurging": {
             "enabled": true, "age": "168h", "interval": "24h", "dryrun": false}}}}),
         json!({"storage": {"maintenance": {"readonly": {"enabled": true}}}}),
         json!({"storage": {"delete": {"enabled": false}}}),
+        json!({"storage": {"delete": null}}),
         json!({"http": {"secret": "a", "relativeurls": true, "draintimeout": "1s", "http2": {"disabled": true}}}),
+        json!({"http": {"host": "http://registry.example", "headers": {"X-A": ["b"]}, "tls": {"certificate": ""}}}),
         json!({"catalog": {"maxentries": -1}}),
+        json!({"catalog": {"maxentries": 2000}}),
         json!({"validation": {"manifests": {"urls": {"allow": ["^https://"], "deny": ["x"]}}}}),
+        json!({"validation": {"enabled": false, "disabled": true}}),
         json!({"policy": {"repository": {"classes": ["image"]}}}),
         json!({"reporting": {"bugsnag": {"releasestage": "x"}}, "compatibility": {"schema1": {"enabled": true}}}),
-    ]
+        json!({"health": {"storagedriver": {"enabled": true, "interval": "1s", "threshold": 3}}}),
+        json!({"notifications": {"endpoints": [{"name": "a", "url": "http://127.0.0.1:1/", "disabled": true}]}}),
+    ];
+    let variables: [&[_]; 9] = [
+        &[("REGISTRY_CATALOG_MAXENTRIES", "0x7d0")],
+        &[("REGISTRY_HTTP_HEADERS", "{X-A: [b]}")],
+        &[("REGISTRY_HTTP_HEADERS_X-A", "[b]")],
+        &[("REGISTRY_STORAGE_DELETE_ENABLED", "no")],
+        &[("REGISTRY_STORAGE_DELETE", "{enabled: false}")],
+        &[("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{enabled: true}")],
+        // It takes the place of all that the file has there.
+        &[("REGISTRY_STORAGE", "inmemory")],
+        &[
+            ("REGISTRY_HTTP_ADR", "x"),
+            ("REGISTRY_PORT", "tcp://10.0.0.1:5000"),
+        ],
+        &[
+            ("REGISTRY_LOG_LEVEL", "error"),
+            ("REGISTRY_LOG_FIELDS_A", "b"),
+        ],
+    ];
+    let files = files.into_iter().map(|file| (file, &[][..]));
+    let variables = variables.map(|variables| (json!({}), variables));
+    files.chain(variables).collect()
+}
+
+/// What a client sees of a configuration.
+fn seen(server: &TestServer) -> Value {
+    let client = Client::of(server);
+    let read = client.get("/v2/").into_result().expect("an answer");
+    let begun = client.begin_upload("app").into_result().expect("an answer");
+    let location = begun.header("location").unwrap_or_default();
+    let absent = format!("/v2/app/manifests/{}", sha256("absent"));
+    json!({
+        "read": read.status,
+        "header": read.header("x-a"),
+        "too many": client.get("/v2/_catalog?n=1001").status(),
+        "begun": begun.status,
+        "at the host": location.starts_with("http://registry.example/v2/"),
+        "deleted": client.delete(&absent).status(),
+    })
 }
 
 #[test]
@@ -271,20 +315,18 @@ fn what_both_distributions_take_is_taken_and_does_the_same() {
         Some("/usr/bin/docker-registry".into()),
         None,
     ];
-    for config in taken_by_distribution() {
+    for (config, variables) in taken_by_distribution() {
         let answers = programs.clone().map(|program| {
-            let setup = Setup::new().config(&config);
-            let server = match program {
-                Some(program) => setup.program(program).start(),
-                None => setup.start(),
-            };
-            let client = Client::of(&server);
-            let read = client.get("/v2/").status();
-            let too_many = client.get("/v2/_catalog?n=1001").status();
-            let begun = client.begin_upload("app").status();
-            (read, too_many, begun)
+            let mut setup = Setup::new().config(&config);
+            for (name, value) in variables {
+                setup = setup.env(name, value);
+            }
+            if let Some(program) = program {
+                setup = setup.program(program);
+            }
+            seen(&setup.start())
         });
-        assert_eq!(answers[2], answers[0], "as 3.1.1: {config}");
-        assert_eq!(answers[2], answers[1], "as 2.8.2: {config}");
+        assert_eq!(answers[2], answers[0], "as 3.1.1: {config} {variables:?}");
+        assert_eq!(answers[2], answers[1], "as 2.8.2: {config} {variables:?}");
     }
 }

@@ -116,7 +116,7 @@ impl<'a> Values<'a> {
 
     pub(super) fn number(&mut self, path: &str) -> Option<usize> {
         let value = self.text(path)?;
-        let number = value.replace('_', "").parse().ok();
+        let number = number(value);
         if number.is_none() {
             let message = format!("{} is no whole number from 0 on", shown(value));
             self.wrong(path, &message);
@@ -194,6 +194,23 @@ impl<'a> Values<'a> {
     }
 }
 
+/// A number as YAML 1.1 has it, which distribution reads: `0x10` and `010` are numbers of other bases.
+fn number(text: &str) -> Option<usize> {
+    let text = text.replace('_', "");
+    let digits = text.strip_prefix('+').unwrap_or(&text);
+    let (digits, base) = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (&digits[2..], 16),
+        [b'0', b'b' | b'B', ..] => (&digits[2..], 2),
+        [b'0', b'o' | b'O', ..] => (&digits[2..], 8),
+        [b'0', _, ..] => (&digits[1..], 8),
+        _ => (digits, 10),
+    };
+    if digits.starts_with('+') {
+        return None;
+    }
+    usize::from_str_radix(digits, base).ok()
+}
+
 /// Whether a message shows what a file holds, which may be a secret: the wrong file is soon named.
 fn tells(message: &str, node: &Node) -> bool {
     const ENOUGH: usize = 16;
@@ -234,5 +251,36 @@ fn json(node: &Node) -> Json {
         },
         Value::List(items) => Json::Array(items.iter().map(json).collect()),
         Value::Map(_) => Json::Object(fields(node)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_yaml_1_1_has_them() {
+        let table = [
+            ("0", Some(0)),
+            ("12", Some(12)),
+            ("+12", Some(12)),
+            ("1_000", Some(1_000)),
+            ("0x10", Some(16)),
+            ("0b11", Some(3)),
+            ("0o17", Some(15)),
+            ("017", Some(15)),
+            ("", None),
+            ("-1", None),
+            ("0x", None),
+            ("08", None),
+            ("++1", None),
+            ("0x+1", None),
+            ("1.5", None),
+            ("99999999999999999999999", None),
+        ];
+
+        for (text, expected) in table {
+            assert_eq!(number(text), expected, "{text}");
+        }
     }
 }
