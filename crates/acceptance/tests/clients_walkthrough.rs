@@ -109,6 +109,36 @@ fn our_image_keeps_the_contract_of_the_registry_image() {
 }
 
 #[test]
+fn a_configuration_that_is_mounted_where_either_version_has_it_is_the_one_that_counts() {
+    let docker = with_our_image();
+    let folder = docker.sandbox().home().join("mounted");
+    fs::create_dir(&folder).unwrap();
+    let config = folder.join("config.yml");
+    let text = "version: 0.1\nstorage: {filesystem: {}}\nhttp: {addr: ':5000', headers: {X-Mine: ['yes']}}\n";
+    fs::write(&config, text).unwrap();
+    let (file, folder) = (config.display(), folder.display());
+    let mounts = [
+        format!("{file}:/etc/docker/registry/config.yml"),
+        format!("{file}:/etc/distribution/config.yml"),
+        format!("{folder}:/etc/docker/registry"),
+        format!("{folder}:/etc/distribution"),
+    ];
+
+    for mount in mounts {
+        let run = RUN.replace("-d", &format!("-d -v {mount}:ro"));
+        start_registry(&docker, &run);
+
+        let curl = docker.sandbox().tool("curl -sSi --noproxy *");
+        let answer = curl.run("http://127.0.0.1:5000/v2/");
+        assert!(
+            answer.to_lowercase().contains("x-mine: yes"),
+            "{mount}: {answer}"
+        );
+        docker.run("container rm --force registry");
+    }
+}
+
+#[test]
 fn our_image_knows_whether_it_serves_and_stops_in_order() {
     let docker = with_our_image();
     let healthcheck = "container run --rm --entrypoint /bin/boxyard registry healthcheck";
