@@ -22,14 +22,17 @@ fn section(section: &Section) -> String {
         let cells = [name(key), form(key.form), default(key), about(key)];
         line(&mut text, &cells);
     }
-    let parts: Vec<_> = keys().filter(|key| !is_told(key)).map(part).collect();
-    if !parts.is_empty() {
-        write!(
-            text,
-            "\nKnown, and as the key above them: {}.\n",
-            parts.join(", ")
-        )
-        .expect("a string takes every write");
+    for above in keys() {
+        let is_below = |key: &&'static Key| !is_told(key) && decider(key).path == above.path;
+        let parts: Vec<_> = keys()
+            .filter(is_below)
+            .map(|key| part(key, above))
+            .collect();
+        if !parts.is_empty() {
+            let (path, parts) = (above.path, parts.join(", "));
+            write!(text, "\nBelow `{path}`, and as it: {parts}.\n")
+                .expect("a string takes every write");
+        }
     }
     text.push('\n');
     text
@@ -54,13 +57,17 @@ fn name(key: &Key) -> String {
     format!("`{}`{variable}{known}", key.path)
 }
 
-fn part(key: &Key) -> String {
+/// A part by its path below the key that decides about it.
+fn part(key: &Key, above: &Key) -> String {
     let known = match key.known {
+        // The key above says so.
+        known if known == above.known => "",
         Known::Everywhere | Known::Here => "",
         Known::Two => " (distribution 2)",
         Known::Three => " (distribution 3)",
     };
-    format!("`{}`{known}", key.path)
+    let path = key.path[above.path.len()..].trim_start_matches('.');
+    format!("`{path}`{known}")
 }
 
 /// Whether distribution does not know it, and leaves it alone.
