@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use tar::{EntryType, Header};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 const BLOCK: usize = 512;
 /// How many pieces wait to be written.
@@ -18,7 +19,8 @@ const WAITING: usize = 16;
 #[derive(Debug)]
 pub(super) struct Tar {
     sender: Option<mpsc::Sender<Bytes>>,
-    thread: Option<JoinHandle<io::Result<()>>>,
+    /// What the thread says at its end.
+    ended: Option<oneshot::Receiver<io::Result<()>>>,
     place: Place,
     /// How many bytes the current file has so far.
     written: u64,
@@ -38,7 +40,10 @@ impl Tar {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
         let name = || format!("write `{}`", path.display());
         if path == Path::new("-") {
-            return Ok(Self::to(io::stdout(), Place::Stream));
+            // Not through the standard library's buffer: its lock would be waited for at the end, also after an interrupt.
+            let owned = io::stdout().as_fd().try_clone_to_owned();
+            let file = File::from(owned.context("open standard output")?);
+            return Ok(Self::to(file, Place::Stream));
         }
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             // A pipe or a device.
@@ -56,17 +61,23 @@ impl Tar {
         Ok(Self::to(file, place))
     }
 
-    fn to(mut writer: impl Write + Send + 'static, place: Place) -> Self {
+    fn to(mut writer: File, place: Place) -> Self {
         let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
-        let thread = thread::spawn(move || {
-            while let Some(piece) = receiver.blocking_recv() {
-                writer.write_all(&piece)?;
-            }
-            writer.flush()
+        let (end, ended) = oneshot::channel();
+        thread::spawn(move || {
+            let mut write = || {
+                while let Some(piece) = receiver.blocking_recv() {
+                    writer.write_all(&piece)?;
+                }
+                writer.flush()
+            };
+            let written = write();
+            // Whoever was interrupted does not wait for it.
+            let _ = end.send(written);
         });
         Self {
             sender: Some(sender),
-            thread: Some(thread),
+            ended: Some(ended),
             place,
             written: 0,
         }
@@ -156,12 +167,10 @@ impl Tar {
     /// Waits until everything is written; what went wrong is said once.
     async fn join(&mut self) -> anyhow::Result<()> {
         self.sender = None;
-        let Some(thread) = self.thread.take() else {
+        let Some(ended) = self.ended.take() else {
             return Ok(());
         };
-        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
-        let ended = ended.context("wait for the writer")?;
-        let written = ended.map_err(|_| anyhow!("the writer has failed"))?;
+        let written = ended.await.context("the writer has failed")?;
         written.context("write the archive")
     }
 }
