@@ -32,13 +32,14 @@ the only one. What is here already is not sent again. Everything is compared wit
 tags are set last: whatever goes wrong before leaves every tag as it was.
 
 From OCI layouts, manifests come byte for byte, so digests and signatures stay. An archive without
-a layout (Docker before 25, `podman save`) has no manifest: one is made, with the layers as they are.";
+a layout (Docker before 25, `podman save`) has no manifest: one is made, with the layers as they are, or
+packed where --gzip is given.";
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   boxyard import app.tar
   boxyard import app.tar team/app:v2
-  docker save app:v1 | boxyard import - team/app
+  docker save app:v1 | boxyard import - team/app --gzip
   ssh build cat images.tar.gz | boxyard import -
   boxyard import ./layout team/app --platform linux/arm64";
 
@@ -56,6 +57,10 @@ pub(crate) struct ImportArguments {
     /// Of images of several platforms, import this one alone
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
+
+    /// Pack layers by gzip where a manifest is made for them, as `docker push` does
+    #[arg(long)]
+    gzip: bool,
 
     #[command(flatten)]
     place: Place,
@@ -81,7 +86,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
 }
 
 fn plan(archive: Archive, arguments: &ImportArguments) -> anyhow::Result<Plan> {
-    let stock = Stock::read(archive)?;
+    let stock = Stock::read(archive, arguments.gzip)?;
     let target = arguments.target.as_ref();
     Plan::make(stock, target, arguments.platform.as_ref())
 }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod engines;
+mod forms;
 mod hostile;
 mod moved;
 mod support;

@@ -34,6 +34,12 @@ impl Piece {
         }
     }
 
+    /// All of a file that stands for what was at this place.
+    pub(crate) fn of_file(file: File, place: &str) -> anyhow::Result<Self> {
+        let found = file.metadata().context("look at a temporary file")?;
+        Ok(Self::new(Arc::new(file), 0, found.len(), place.to_owned()))
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }

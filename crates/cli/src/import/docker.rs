@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{BufWriter, Read};
 use std::rc::Rc;
 
 use anyhow::{Context, bail, ensure};
 use boxyard_oci::{Algorithm, Digest};
 use bytes::Bytes;
+use flate2::Compression;
 use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -67,7 +69,11 @@ struct Layer {
     piece: Piece,
 }
 
-type Known = HashMap<(*const std::fs::File, u64), Layer>;
+/// What was read already, by its place.
+struct Known {
+    gzip: bool,
+    layers: HashMap<(*const std::fs::File, u64), (Piece, Layer)>,
+}
 
 /// The names of images by the digests of their configurations; none where there is no `manifest.json`.
 pub(super) fn names(archive: &Archive) -> anyhow::Result<HashMap<String, Vec<Called>>> {
@@ -82,11 +88,14 @@ pub(super) fn names(archive: &Archive) -> anyhow::Result<HashMap<String, Vec<Cal
     Ok(names)
 }
 
-/// Reads every image, and makes a manifest of each.
-pub(super) fn read(archive: &Archive) -> anyhow::Result<Vec<Made>> {
+/// Reads every image, and makes a manifest of each, perhaps with layers that are packed now.
+pub(super) fn read(archive: &Archive, gzip: bool) -> anyhow::Result<Vec<Made>> {
     let entries = entries(archive)?;
     ensure!(!entries.is_empty(), "its `manifest.json` lists nothing");
-    let mut known = Known::new();
+    let mut known = Known {
+        gzip,
+        layers: HashMap::new(),
+    };
     let images = entries.iter();
     images
         .map(|entry| make(archive, entry, &mut known))
@@ -157,11 +166,15 @@ fn layers(
     for (path, expected) in paths.iter().zip(diff_ids) {
         let piece = find(archive, path)?;
         let place = piece.place().to_owned();
-        let layer = if let Some(layer) = known.get(&piece.position()) {
+        let layer = if let Some((_, layer)) = known.layers.get(&piece.position()) {
             layer.clone()
         } else {
-            let read = hash(&piece).with_context(|| format!("read {place}"))?;
-            known.insert(piece.position(), read.clone());
+            let mut read = hash(&piece).with_context(|| format!("read {place}"))?;
+            if known.gzip && read.media_type == PLAIN {
+                read = packed(&read).with_context(|| format!("pack {place}"))?;
+            }
+            // The piece stays, so that nothing else gets its place.
+            known.layers.insert(piece.position(), (piece, read.clone()));
             read
         };
         ensure!(
@@ -194,7 +207,9 @@ fn hash(piece: &Piece) -> anyhow::Result<Layer> {
             (unpacked?, GZIP)
         }
         [0x28, 0xb5, 0x2f, 0xfd] => {
-            bail!("it is packed by zstd, which this form of archive does not have")
+            bail!(
+                "it is packed by zstd, which manifests of this form cannot say: save the image as an OCI layout"
+            )
         }
         _ => (digest, PLAIN),
     };
@@ -203,6 +218,21 @@ fn hash(piece: &Piece) -> anyhow::Result<Layer> {
         unpacked,
         media_type,
         piece: piece.clone(),
+    })
+}
+
+/// The same layer, packed by gzip into a temporary file.
+fn packed(layer: &Layer) -> anyhow::Result<Layer> {
+    let file = tempfile::tempfile().context("make a temporary file")?;
+    let mut packer = GzEncoder::new(BufWriter::new(file), Compression::default());
+    std::io::copy(&mut layer.piece.reader(), &mut packer)?;
+    let file = packer.finish()?.into_inner().context("write it")?;
+    let piece = Piece::of_file(file, layer.piece.place())?;
+    Ok(Layer {
+        digest: digest_of(piece.reader(), |_| Ok(()))?,
+        unpacked: layer.unpacked,
+        media_type: GZIP,
+        piece,
     })
 }
 

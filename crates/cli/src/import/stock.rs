@@ -35,7 +35,7 @@ pub(super) struct Listed {
 
 impl Stock {
     /// Reads an OCI layout, or an archive of `docker save`.
-    pub(super) fn read(archive: Archive) -> anyhow::Result<Self> {
+    pub(super) fn read(archive: Archive, gzip: bool) -> anyhow::Result<Self> {
         let mut stock = Self {
             archive,
             listed: Vec::new(),
@@ -45,7 +45,7 @@ impl Stock {
         if stock.archive.find("index.json")?.is_some() {
             stock.listed = layout::read(&stock.archive)?;
         } else if stock.archive.find("manifest.json")?.is_some() {
-            let images = docker::read(&stock.archive)?;
+            let images = docker::read(&stock.archive, gzip)?;
             for image in images {
                 stock.made.insert(image.digest, image.payload);
                 stock.elsewhere.extend(image.blobs);
