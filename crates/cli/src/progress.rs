@@ -33,6 +33,16 @@ pub(crate) fn bar(total: u64, unit: Unit) -> anyhow::Result<ProgressBar> {
     Ok(bar)
 }
 
+/// Counts bytes of which nobody knows how many there are.
+pub(crate) fn counter(message: &'static str) -> anyhow::Result<ProgressBar> {
+    let template = "{spinner} {bytes} {bytes_per_sec}, {msg} [{elapsed} elapsed]";
+    let style = ProgressStyle::with_template(template).context("make a progress bar")?;
+    let bar = ProgressBar::new_spinner().with_style(style);
+    bar.set_message(message);
+    bar.enable_steady_tick(TICK);
+    Ok(bar)
+}
+
 /// Runs a command of the administration under a bar; `item` takes what it says on the way.
 pub(crate) async fn run(
     client: &Client,

@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
 use super::fill;
+use crate::progress;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -81,8 +82,10 @@ fn copy(mut from: impl Read, check: impl Fn(u64) -> anyhow::Result<()>) -> anyho
     let mut file = tempfile::tempfile().with_context(room)?;
     let mut buffer = vec![0; 1 << 20];
     let mut size = 0;
+    let bar = progress::counter("reading the archive")?;
     loop {
         let read = fill(&mut from, &mut buffer).context("unpack it: it is damaged or cut short")?;
+        bar.inc(read as u64);
         if read == 0 {
             break;
         }
@@ -90,6 +93,7 @@ fn copy(mut from: impl Read, check: impl Fn(u64) -> anyhow::Result<()>) -> anyho
         check(size)?;
         file.write_all(&buffer[..read]).with_context(room)?;
     }
+    bar.finish_and_clear();
     file.rewind().with_context(room)?;
     Ok(file)
 }

@@ -11,11 +11,13 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::archive::{Archive, Counted, Piece, check};
 use crate::image_name::Called;
+use crate::progress;
 
 /// The longest `manifest.json`: some ten thousand images.
 const LONGEST: u64 = 16 << 20;
@@ -72,6 +74,7 @@ struct Layer {
 /// What was read already, by its place.
 struct Known {
     gzip: bool,
+    bar: ProgressBar,
     layers: HashMap<(*const std::fs::File, u64), (Piece, Layer)>,
 }
 
@@ -94,12 +97,14 @@ pub(super) fn read(archive: &Archive, gzip: bool) -> anyhow::Result<Vec<Made>> {
     ensure!(!entries.is_empty(), "its `manifest.json` lists nothing");
     let mut known = Known {
         gzip,
+        bar: progress::counter("reading the layers")?,
         layers: HashMap::new(),
     };
     let images = entries.iter();
-    images
-        .map(|entry| make(archive, entry, &mut known))
-        .collect()
+    let made = images.map(|entry| make(archive, entry, &mut known));
+    let made = made.collect();
+    known.bar.finish_and_clear();
+    made
 }
 
 fn entries(archive: &Archive) -> anyhow::Result<Vec<Entry>> {
@@ -173,6 +178,7 @@ fn layers(
             if known.gzip && read.media_type == PLAIN {
                 read = packed(&read).with_context(|| format!("pack {place}"))?;
             }
+            known.bar.inc(piece.size());
             // The piece stays, so that nothing else gets its place.
             known.layers.insert(piece.position(), (piece, read.clone()));
             read
