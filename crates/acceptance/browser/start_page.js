@@ -100,7 +100,7 @@ async function empty(browser) {
   await go(page);
 
   assert.equal(await page.title(), `${host} – container registry`);
-  assert.match(await text(page), /It is open: everybody who reaches it may pull and push\./);
+  assert.match(await text(page), /This registry is open: everybody who reaches it may pull and push\./);
   assert.match(await text(page), /There are no images yet\./);
   assert.equal(
     (await copied(page, 0)).trim(),

@@ -42,7 +42,7 @@ fn the_start_page_says_how_to_push_to_the_host_that_was_asked_and_lists_what_is_
         empty.contains(&format!("docker push {host}/my-image")),
         "{empty}"
     );
-    assert!(empty.contains("It is open"), "{empty}");
+    assert!(empty.contains("This registry is open"), "{empty}");
     assert!(!empty.contains("insecure-registries"), "{empty}");
     assert!(
         filled.contains("team/app") && filled.contains("<code class=\"tag\">v1</code>"),
@@ -297,7 +297,7 @@ fn the_start_page_offers_to_sign_in_only_where_there_are_passwords() {
     assert!(closed.contains("href=\"?sign-in=1\""), "{closed}");
     assert!(closed.contains("Sign in to see what is there"), "{closed}");
     assert!(!open.contains("href=\"?sign-in"), "{open}");
-    assert!(open.contains("It is open"), "{open}");
+    assert!(open.contains("This registry is open"), "{open}");
 }
 
 #[test]
