@@ -75,11 +75,12 @@ impl Activity {
         self.last.store(since, Ordering::Relaxed);
     }
 
-    /// For how long nothing was asked, unless something is being answered.
-    pub(crate) fn rest(&self) -> Option<Duration> {
+    /// For how long nothing was asked at `now`, unless something is being answered.
+    pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
         let is_running = self.running.load(Ordering::Relaxed) > 0;
         let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
-        (!is_running).then(|| self.opened.elapsed().saturating_sub(last))
+        let open = now.saturating_duration_since(self.opened);
+        (!is_running).then(|| open.saturating_sub(last))
     }
 
     /// Whether nothing has happened for longer than is allowed.

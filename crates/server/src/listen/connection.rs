@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ConnectionLimits;
@@ -138,7 +138,7 @@ impl Common {
                 () = self.stop.cancelled() => break,
                 () = leave.cancelled() => {
                     tracing::debug!(peer = %address, "a connection that rested makes room for another");
-                    if activity.rest().is_some() {
+                    if activity.rest(Instant::now()).is_some() {
                         return;
                     }
                     break;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::Activity;
@@ -136,7 +137,7 @@ impl Taken {
     fn most(&self) -> Option<IpAddr> {
         let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
         for connection in self.connections.values() {
-            if connection.rest().is_some() {
+            if connection.rest(Instant::now()).is_some() {
                 *counts.entry(connection.origin).or_default() += 1;
             }
         }
@@ -146,12 +147,14 @@ impl Taken {
 
     /// Tells the connection to leave that rests longest of those that fit.
     fn dismiss(&self, fits: impl Fn(&Connection) -> bool, otherwise: Answer) -> Answer {
+        // One moment for all, or whoever is looked at last would have rested longer.
+        let now = Instant::now();
         let resting = self
             .connections
             .values()
             .filter(|connection| fits(connection));
         let longest = resting
-            .filter_map(|connection| Some((connection.rest()?, connection)))
+            .filter_map(|connection| Some((connection.rest(now)?, connection)))
             .max_by_key(|(rest, _)| *rest);
         let Some((_, connection)) = longest else {
             return otherwise;
@@ -162,8 +165,8 @@ impl Taken {
 }
 
 impl Connection {
-    fn rest(&self) -> Option<Duration> {
-        self.activity.rest()
+    fn rest(&self, now: Instant) -> Option<Duration> {
+        self.activity.rest(now)
     }
 }
 
