@@ -232,6 +232,28 @@ fn push_remove_pull_and_run(docker: &Docker) {
     assert_eq!(docker.run(format!("container run --rm {NAME}")), GREETING);
 }
 
+#[test]
+fn the_cron_line_of_the_registry_image_collects_beside_the_serving_container() {
+    let docker = with_our_image();
+    let window = "-d -e REGISTRY_BOXYARD_COLLECT_WINDOW=0s -e REGISTRY_STORAGE_DELETE_ENABLED=true";
+    start_registry(&docker, &RUN.replace("-d", window));
+    push_first_image(&docker);
+
+    let collect = "container exec -e REGISTRY_BOXYARD_COLLECT_WINDOW=0s registry registry garbage-collect -m /etc/docker/registry/config.yml";
+    let said = docker.run(collect);
+
+    assert!(
+        said.contains("hello-world: marking manifest sha256:"),
+        "{said}"
+    );
+    assert!(
+        said.contains("3 blobs marked, 0 blobs and 0 manifests eligible for deletion"),
+        "{said}"
+    );
+    docker.run(format!("image rm hello-world {NAME}"));
+    docker.run(format!("image pull {NAME}"));
+}
+
 fn with_our_image() -> Docker {
     let docker = Docker::debian(Network::Private);
     docker.load_our_image("registry");

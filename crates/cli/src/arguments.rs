@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use crate::backup::{self, BackupArguments, RestoreArguments};
 use crate::certificate::{self, CertificateArguments};
 use crate::check;
+use crate::collect::{self, CollectArguments};
 use crate::config::ConfigFile;
 use crate::export::{self, ExportArguments};
 use crate::htpasswd::{self, HtpasswdArguments};
@@ -18,6 +19,7 @@ use crate::manual::{self, ManArguments};
 use crate::repo::RepoCommand;
 use crate::scrub::{self, ScrubArguments};
 use crate::tag::TagCommand;
+use crate::usage::{self, UsageArguments};
 
 const ABOUT: &str = "A container registry: a drop-in for Docker's `registry` that loses nothing.";
 
@@ -132,6 +134,12 @@ pub(crate) enum Command {
     /// Make a line of the file with users and their passwords
     #[command(after_help = htpasswd::EXAMPLES, after_long_help = format!("{}\n\n{}", htpasswd::HELP, htpasswd::EXAMPLES))]
     Htpasswd(HtpasswdArguments),
+    /// Remove what nothing uses any more, while the registry serves
+    #[command(after_help = collect::EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", collect::HELP, collect::EXAMPLES))]
+    GarbageCollect(CollectArguments),
+    /// Say what the registry keeps, and what waits to be removed
+    #[command(after_help = usage::EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", usage::HELP, usage::EXAMPLES))]
+    Du(UsageArguments),
     /// Read everything again to find what is damaged
     #[command(after_help = scrub::EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", scrub::HELP, scrub::EXAMPLES))]
     Scrub(ScrubArguments),

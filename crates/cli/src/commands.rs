@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command, ConfigCommand};
 use crate::{
-    backup, certificate, check, config, export, healthcheck, htpasswd, import, maintenance, manual,
-    outcome, repo, scrub, serve, tag,
+    backup, certificate, check, collect, config, export, healthcheck, htpasswd, import,
+    maintenance, manual, outcome, repo, scrub, serve, tag, usage,
 };
 
 /// Runs the command, and says on standard error why it failed.
@@ -17,6 +17,8 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Findings(config) => maintenance::findings(config.file()),
         Command::Certificate(arguments) => certificate::run(&arguments),
         Command::Htpasswd(arguments) => htpasswd::run(&arguments),
+        Command::GarbageCollect(arguments) => collect::run(&arguments),
+        Command::Du(arguments) => usage::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Backup(arguments) => backup::backup(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),

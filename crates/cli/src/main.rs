@@ -7,6 +7,7 @@ mod arguments;
 mod backup;
 mod certificate;
 mod check;
+mod collect;
 mod commands;
 mod config;
 mod confirm;
@@ -30,6 +31,7 @@ mod serve;
 mod size;
 mod table;
 mod tag;
+mod usage;
 mod welcome;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ const TICK: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
     Repositories,
+    Objects,
     Bytes,
 }
 
@@ -23,6 +24,7 @@ pub(crate) fn bar(total: u64, unit: Unit) -> anyhow::Result<ProgressBar> {
         Unit::Repositories => {
             "{bar:40} {pos}/{len} repositories, {msg} [{elapsed} elapsed, {eta} left]"
         }
+        Unit::Objects => "{spinner} {pos} {msg} [{elapsed} elapsed]",
         Unit::Bytes => {
             "{bar:40} {bytes}/{total_bytes} {bytes_per_sec}, {msg} [{elapsed} elapsed, {eta} left]"
         }

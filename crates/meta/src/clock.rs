@@ -9,6 +9,11 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 pub(crate) struct Timestamp(i64);
 
 impl Timestamp {
+    /// Before every other.
+    pub(crate) const EARLIEST: Self = Self(i64::MIN);
+    /// After every other: a time that has not come yet.
+    pub(crate) const LATEST: Self = Self(i64::MAX);
+
     /// The database's clock: the engine runs in this process, so it is this machine's.
     pub(crate) fn now() -> Self {
         Self::from_system(SystemTime::now())

@@ -23,11 +23,13 @@ mod pending;
 #[cfg(test)]
 mod plans;
 mod projections;
+mod promises;
 mod readers;
 mod reconcile;
 mod referrers;
 mod releases;
 mod repositories;
+mod reviews;
 mod runs;
 mod snapshot;
 mod statements;
@@ -60,6 +62,7 @@ pub use crate::{
     projections::{Owner, TagTarget, Wanted, WantedState},
     reconcile::{LayerInTree, Reconcile, Reconciled},
     referrers::StoredReferrer,
+    reviews::{Collected, CollectionPlan, Condemned, Kept, Position, Review, ReviewKind, Waiting},
     runs::{LastRun, Phase, Run},
     snapshot::Snapshot,
     vitals::DatabaseVitals,

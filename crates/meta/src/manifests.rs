@@ -13,6 +13,7 @@ use crate::{
     projections::{self, Key},
     releases,
     repositories::{self, Repository},
+    reviews,
     statements::Statements,
     tags,
     writer::Write,
@@ -218,6 +219,9 @@ fn commit(tx: &Write<'_>, push: &CommitManifest) -> rusqlite::Result<Commit> {
     for tag in &push.tags {
         tags::set(tx, &repository, tag, &digest, tx.now)?;
         projections::queue(tx, &repository, Key::tag(&repository, tag))?;
+    }
+    if push.tags.is_empty() {
+        reviews::manifest_came(tx, &repository, digests::number(tx, &digest)?)?;
     }
     events::record(tx, &push.events)?;
     Ok(Commit::Done)

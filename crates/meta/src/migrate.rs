@@ -16,6 +16,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0002_events",
         sql: include_str!("migrations/0002_events.sql"),
     },
+    Migration {
+        name: "0003_reviews",
+        sql: include_str!("migrations/0003_reviews.sql"),
+    },
 ];
 
 struct Migration {

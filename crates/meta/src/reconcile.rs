@@ -15,6 +15,7 @@ use crate::{
     digests, findings, manifests,
     projections::{Doubts, Key},
     repositories::{self, Repository},
+    reviews,
     states::has_revision,
     tags,
     writer::Write,
@@ -248,6 +249,9 @@ impl Current {
             Some(manifest) => {
                 manifests::store(tx, &self.row, manifest, time)?;
                 repositories::list(tx, &mut self.row)?;
+                if self.row.adopted {
+                    reviews::manifest_came(tx, &self.row, digests::number(tx, digest)?)?;
+                }
             }
             None => self.shrunk |= manifests::remove(tx, &self.row, digest)?,
         }
@@ -277,7 +281,11 @@ impl Current {
         } else {
             digests::number(tx, digest)?
         };
-        blobs::set_link(tx, &self.row, name, blob)?;
+        let is_new = blobs::set_link(tx, &self.row, name, blob)?;
+        if is_new && self.row.adopted {
+            // At the first reading all are looked at together, when its manifests are known.
+            reviews::blob_came(tx, &self.row, name)?;
+        }
         Ok(outcome)
     }
 }

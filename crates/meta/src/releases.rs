@@ -127,7 +127,7 @@ fn release(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<bool> {
 
 /// Whether a repository holds the blob, under any name, or has it as a manifest, or a manifest
 /// of any repository names it. A subject is not needed: a referrer outlives it.
-fn is_needed(tx: &Write<'_>, blob: i64) -> rusqlite::Result<bool> {
+pub(crate) fn is_needed(tx: &Write<'_>, blob: i64) -> rusqlite::Result<bool> {
     let uses = [
         "SELECT 1 FROM repository_blobs WHERE blob_id = $1 LIMIT 1",
         "SELECT 1 FROM repository_blobs WHERE target_id = $1 AND target_id <> blob_id LIMIT 1",

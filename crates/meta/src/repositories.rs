@@ -104,6 +104,8 @@ pub(crate) struct Repository {
     pub(crate) listed: bool,
     /// Whether it was marked complete in the run that goes on.
     pub(crate) complete: bool,
+    /// Whether it was marked complete in any run.
+    pub(crate) adopted: bool,
 }
 
 impl Repository {
@@ -112,6 +114,7 @@ impl Repository {
             id: row.get(0)?,
             listed: row.get(1)?,
             complete: row.get(2)?,
+            adopted: row.get(3)?,
         })
     }
 }
@@ -119,7 +122,8 @@ impl Repository {
 pub(crate) fn find(db: &Connection, name: &RepoName) -> rusqlite::Result<Option<Repository>> {
     let sql = "SELECT id, listed,
                    (SELECT CASE WHEN all_complete = 1 OR generation = complete_run
-                           THEN 1 ELSE 0 END FROM run WHERE id = 1)
+                           THEN 1 ELSE 0 END FROM run WHERE id = 1),
+                   complete_run IS NOT NULL
                FROM repositories WHERE name = $1";
     db.one(sql, [name.as_str()], Repository::read)
 }
@@ -139,6 +143,7 @@ pub(crate) fn ensure(tx: &Write<'_>, name: &RepoName) -> rusqlite::Result<Reposi
         id,
         listed: false,
         complete: complete.unwrap_or(false),
+        adopted: false,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::{
     column, digests, events,
     projections::{self, Key},
     repositories::{self, Repository},
+    reviews,
     statements::Statements,
     writer::Write,
 };
@@ -118,14 +119,30 @@ pub(crate) fn set(
                ON CONFLICT (repository_id, name)
                DO UPDATE SET blob_id = excluded.blob_id, updated_at = excluded.updated_at";
     let blob = digests::number(tx, digest)?;
-    tx.change(sql, (repository.id, tag.as_str(), blob, time))
-        .map(drop)
+    let before = number(tx, repository, tag)?;
+    tx.change(sql, (repository.id, tag.as_str(), blob, time))?;
+    reviews::tag_came(tx, repository, blob)?;
+    match before {
+        Some(before) if before != blob => reviews::tag_left(tx, repository, before),
+        _ => Ok(()),
+    }
+}
+
+/// The number of what `tag` names.
+fn number(tx: &Write<'_>, repository: &Repository, tag: &Tag) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT blob_id FROM tags WHERE repository_id = $1 AND name = $2";
+    tx.one(sql, (repository.id, tag.as_str()), |row| row.get(0))
 }
 
 /// Removes the row of `tag`; whether there was one. The caller sees to the catalog.
 pub(crate) fn remove(tx: &Write<'_>, repository: &Repository, tag: &Tag) -> rusqlite::Result<bool> {
+    let Some(blob) = number(tx, repository, tag)? else {
+        return Ok(false);
+    };
     let sql = "DELETE FROM tags WHERE repository_id = $1 AND name = $2";
-    Ok(tx.change(sql, (repository.id, tag.as_str()))? > 0)
+    tx.change(sql, (repository.id, tag.as_str()))?;
+    reviews::tag_left(tx, repository, blob)?;
+    Ok(true)
 }
 
 /// The tags that name `digest`.

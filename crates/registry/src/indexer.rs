@@ -131,6 +131,8 @@ impl Registry {
             }
         }
         if progress.failed == 0 {
+            self.review_files().await;
+            self.begin_adopted_reviews().await?;
             let marked = self.meta.mark_all_complete().await;
             marked.during("record the folder as read")?;
             self.known.add_all();
@@ -208,6 +210,7 @@ impl Registry {
         if layers + manifests + tags == 0 {
             return Ok(());
         }
+        self.review_adopted(repo).await?;
         self.meta
             .mark_complete(repo, self.generation)
             .await

@@ -3,9 +3,11 @@
 //! It takes permits and parsed names, and returns domain types; it knows neither HTTP nor SQL.
 //! Only this crate sees both [`boxyard_blobs`] and [`boxyard_meta`], because what must never be lost rests on the order between them: bytes before the row that makes them reachable, and rows before bytes go.
 
+mod adopted;
 mod backup;
 mod blob;
 mod claims;
+mod collector;
 mod compare;
 mod delete;
 mod error;
@@ -17,8 +19,10 @@ mod listing;
 mod manifests;
 mod missing;
 mod mount;
+mod pace;
 mod probe;
 mod projector;
+mod promises;
 mod pull;
 mod purge;
 mod push_error;
@@ -35,12 +39,15 @@ mod settings;
 mod space;
 mod start;
 mod suspects;
+mod tally;
 mod tree;
 mod uploads;
+mod usage;
 mod vitals;
 
 pub use backup::{Backup, BackupError, BackupProgress, Hold, RestoreOptions, restore};
 pub use blob::{Blob, ReadError};
+pub use collector::{CollectError, CollectOptions, CollectReport, Collecting};
 pub use delete::DeleteError;
 pub use error::Internal;
 pub use events::{Happening, Silent, Teller};
@@ -58,12 +65,14 @@ pub use rules::{BadExpression, Children, Platform, RuleError, Rules, Urls};
 pub use scrub::{ScrubEvent, ScrubOptions, ScrubReport};
 pub use settings::Settings;
 pub use start::{Options, StartError};
+pub use tally::CollectVitals;
+pub use usage::Condemnable;
 pub use vitals::Vitals;
 
 pub use boxyard_blobs::{Action, Stopwatch, UploadId};
 pub use boxyard_meta::{
-    Backlog, Event, Finding, FindingKind, PendingEvent, Receiver, RepositorySummary, StoredFinding,
-    StoredManifest, TagSummary,
+    Backlog, Condemned, Event, Finding, FindingKind, Kept, PendingEvent, Receiver,
+    RepositorySummary, ReviewKind, StoredFinding, StoredManifest, TagSummary,
 };
 
 use std::sync::Arc;
@@ -86,6 +95,8 @@ pub struct Registry {
     known: tree::Known,
     turns: indexer::Turns,
     projector: projector::Handle,
+    promises: Arc<promises::Promises>,
+    collected: tally::Tally,
     told: events::Told,
     holds: backup::Holds,
     /// Changes go on when their client leaves; an orderly stop waits for them.

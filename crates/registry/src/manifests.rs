@@ -136,6 +136,7 @@ impl Registry {
             subject: manifest.subject(),
             tags: tags.clone(),
         };
+        self.promises.promise(repo, &pushed.digest).await;
         let outcome = self.meta.commit_manifest(push).await;
         self.projector.wake();
         self.told.wake();

@@ -49,6 +49,7 @@ impl Registry {
         };
         let happening = Happening::BlobMounted(digest, present.row.size, from.repo());
         let events = teller.tell(permit.repo(), happening);
+        self.promises.promise(permit.repo(), digest).await;
         let mounted = self
             .meta
             .mount_blob(from.repo(), permit.repo(), digest, events)

@@ -1,6 +1,6 @@
 //! Pulling manifests and blobs.
 
-use boxyard_auth::{Permit, Pull};
+use boxyard_auth::{Permit, Pull, Push};
 use boxyard_meta::{BlobRow, StoredManifest, TagLookup};
 use boxyard_oci::{Digest, Reference, RepoName};
 
@@ -96,14 +96,47 @@ impl Registry {
     }
 
     /// The size in bytes of the blob under `digest`.
+    ///
+    /// Who may push relies on the answer: for a while the blob is not collected.
     pub async fn blob_size(
         &self,
         permit: &Permit<Pull>,
+        push: Option<&Permit<Push>>,
         digest: &Digest,
     ) -> Result<u64, PullError> {
-        let present = self.present(permit.repo(), digest).await?;
-        present
-            .map(|present| present.row.size)
-            .ok_or(PullError::BlobUnknown)
+        loop {
+            let looked = self.promises.round();
+            let present = self.present(permit.repo(), digest).await?;
+            let size = present.ok_or(PullError::BlobUnknown)?.row.size;
+            if self.relied_upon(push, digest, looked).await {
+                return Ok(size);
+            }
+        }
+    }
+
+    /// The same as [`Registry::manifest`] for who may push and relies on the answer: for a while the manifest is not collected.
+    pub async fn manifest_relied_upon(
+        &self,
+        permit: &Permit<Pull>,
+        push: Option<&Permit<Push>>,
+        reference: &Reference,
+    ) -> Result<StoredManifest, PullError> {
+        loop {
+            let looked = self.promises.round();
+            let manifest = self.manifest(permit, reference).await?;
+            if self.relied_upon(push, &manifest.digest, looked).await {
+                return Ok(manifest);
+            }
+        }
+    }
+
+    /// Promises to who may push what was found in the round `looked`; false if it has to be looked up again.
+    async fn relied_upon(&self, push: Option<&Permit<Push>>, digest: &Digest, looked: u64) -> bool {
+        let Some(push) = push else { return true };
+        if self.promises.promise_found(push.repo(), digest, looked) {
+            return true;
+        }
+        self.promises.next_round(looked).await;
+        false
     }
 }

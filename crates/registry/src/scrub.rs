@@ -1,7 +1,6 @@
 //! Reading everything again, to find what no longer is what its digest says.
 
 mod manifest;
-mod pace;
 
 use boxyard_meta::{BlobState, Finding, FindingKind};
 use boxyard_oci::{Digest, Hasher, RepoName};
@@ -9,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
-use pace::Pace;
+use crate::pace::Pace;
 
 /// Blobs listed in one go.
 const PAGE: usize = 1_000;

@@ -1,5 +1,6 @@
 //! The registry's own settings, parsed by whoever starts it.
 
+use crate::collector::Collecting;
 use crate::purge::Purging;
 use crate::rules::Rules;
 
@@ -18,6 +19,8 @@ pub struct Settings {
     pub read_only: bool,
     /// How abandoned uploads go; they stay without.
     pub purging: Option<Purging>,
+    /// When what nothing uses any more is collected.
+    pub collecting: Collecting,
     /// Bytes kept free for the database, deletes and collection; uploads stop before.
     pub reserve_bytes: u64,
     /// File nodes kept free for the same.
@@ -37,6 +40,7 @@ impl Default for Settings {
             rules: Rules::default(),
             read_only: false,
             purging: None,
+            collecting: Collecting::default(),
             reserve_bytes: 64 << 20,
             reserve_inodes: 256,
             backlog: 20_000,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use boxyard_blobs::{Faults, Folder, LockError, Stopwatch};
 use boxyard_meta::{CommitFaults, DAMAGE_MARK, LastRun, Meta, OpenError, Phase};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,9 +17,11 @@ use crate::error::{During, Internal, blocking};
 use crate::events::Told;
 use crate::indexer::Turns;
 use crate::projector::Handle;
+use crate::promises::Promises;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::suspects::Suspects;
+use crate::tally::Tally;
 use crate::tree::Known;
 
 /// How long to wait for another process that has the folder, unless said otherwise: an orderly stop and start overlap.
@@ -138,7 +141,19 @@ impl Registry {
         let confirmed = self.meta.confirm_run().await;
         confirmed.during("begin a run")?;
         self.end_intents().await?;
+        self.take_promises(last).await?;
         Ok(Arc::new(self))
+    }
+
+    /// Goes on with what the last run promised; after a crash nobody knows what that was.
+    async fn take_promises(&self, last: LastRun) -> Result<(), Internal> {
+        let kept = self.meta.take_promises().await;
+        self.promises
+            .restore(kept.during("read what was promised")?, Instant::now());
+        if last.generation > 0 && last.phase != Phase::Ended {
+            self.promises.promise_all(Instant::now());
+        }
+        Ok(())
     }
 
     /// Where a server of this registry listens for commands.
@@ -162,6 +177,7 @@ impl Registry {
         self.background.spawn(Arc::clone(self).project());
         self.background.spawn(Arc::clone(self).judge_suspects());
         self.background.spawn(Arc::clone(self).purge());
+        self.background.spawn(Arc::clone(self).collect());
     }
 
     /// Waits for running changes, lets the tree catch up, and closes the database.
@@ -174,6 +190,9 @@ impl Registry {
         self.background.close();
         self.background.wait().await;
         self.settle().await?;
+        let promises = self.promises.kept(Instant::now());
+        let kept = self.meta.keep_promises(promises).await;
+        kept.during("keep what was promised")?;
         self.meta.end_run().await.during("end the run")?;
         self.mark_tree(mark_of(self.generation, Phase::Ended))?;
         let meta = self.meta.clone();
@@ -228,6 +247,7 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         return Err(StartError::Restoring { root });
     }
     let meta = open_database(&database, &options.commit_faults)?;
+    let promises = Arc::new(Promises::new(options.settings.collecting.window));
     Ok(Registry {
         folder,
         meta,
@@ -239,6 +259,8 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         known: Known::default(),
         turns: Turns::default(),
         projector: Handle::new(),
+        promises,
+        collected: Tally::default(),
         told: Told::default(),
         holds: Holds::default(),
         changes: TaskTracker::new(),

@@ -283,6 +283,7 @@ impl Registry {
         size: u64,
         events: Vec<Event>,
     ) -> Result<(), Internal> {
+        self.promises.promise(repo, digest).await;
         let held = self.meta.hold_blob(repo, digest, size, None, events).await;
         self.projector.wake();
         self.told.wake();

@@ -6,6 +6,7 @@ use boxyard_meta::DatabaseVitals;
 
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
+use crate::tally::CollectVitals;
 
 /// The numbers of one moment.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Vitals {
     pub free_bytes: u64,
     /// How much of that is not for uploads.
     pub reserve_bytes: u64,
+    /// Those of collecting.
+    pub collecting: CollectVitals,
     /// The database's own.
     pub database: DatabaseVitals,
 }
@@ -34,6 +37,7 @@ impl Registry {
             backlog: backlog.during("count the queue of the tree")?,
             free_bytes: free.during("ask for free space")?.bytes,
             reserve_bytes: self.settings.reserve_bytes,
+            collecting: self.collect_vitals().await?,
             database,
         })
     }

@@ -4,6 +4,7 @@
 //! It serves the distribution API, and beside it `/admin/…`, where a command that works for long says how far it is, one JSON object a line.
 
 mod arguments;
+mod collect;
 mod events;
 mod folder;
 mod repositories;
@@ -13,6 +14,7 @@ mod serve;
 mod socket;
 mod standalone;
 mod tags;
+mod usage;
 
 pub(crate) use serve::Attendant;
 pub(crate) use socket::AdminSocket;

@@ -42,6 +42,8 @@ pub use sections::tls::{Clients, Source, Tls};
 pub use sections::token::{Realm, TokenAuth};
 pub use sections::tracing::Tracing;
 
+use boxyard_registry::Collecting;
+
 use crate::external::Proxies;
 use crate::log;
 use reading::Reading;
@@ -68,6 +70,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Which manifests are taken.
     pub rules: Rules,
+    /// When what nothing uses any more goes.
+    pub collecting: Collecting,
     /// What bounds clients.
     pub limits: Limits,
     /// Whose word about clients counts.
@@ -132,6 +136,7 @@ impl Config {
             notifications: sections::notifications::read(values),
             tls: sections::tls::read(values),
             rules: sections::rules::read(values),
+            collecting: sections::collect::read(values),
             limits: sections::limits::read(values),
             pages: sections::listings::read(values),
             proxies: sections::proxies::read(values),

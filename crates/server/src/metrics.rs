@@ -3,6 +3,7 @@
 //! Names and labels are distribution's where it has them; ours begin with `boxyard_`.
 //! A label never holds what clients choose, such as the name of a repository: its values are bounded.
 
+mod collecting;
 pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod logins;

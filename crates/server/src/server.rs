@@ -93,6 +93,7 @@ pub fn registry_options(config: &Config) -> Options {
     options.settings.rules = config.rules.manifests.clone();
     options.settings.read_only = config.storage.read_only;
     options.settings.purging = config.storage.purging;
+    options.settings.collecting = config.collecting;
     options
 }
 

@@ -13,7 +13,8 @@ mod token;
 mod uploads;
 mod watch;
 
-use boxyard_auth::Grant;
+use boxyard_auth::{Grant, Permit, Push};
+use boxyard_oci::RepoName;
 use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -100,6 +101,12 @@ fn options(route: &Route) -> Response<ResponseBody> {
     Answer::new(StatusCode::OK).header(ALLOW, allow).empty()
 }
 
+/// The right of a client that asks whether something is there, and may send the rest of an image by what it is told.
+fn relying(caller: &Caller<'_>, repo: &RepoName, request: &Parts) -> Option<Permit<Push>> {
+    let asks = request.method == Method::HEAD;
+    asks.then(|| caller.permit(repo).ok()).flatten()
+}
+
 async fn dispatch(
     app: &App,
     route: &Route,
@@ -128,13 +135,15 @@ async fn dispatch(
             manifests::delete(app, &caller.permit(repo)?, reference, request).await
         }
         (Route::Manifest(repo, reference), _) => {
-            manifests::get(app, &caller.permit(repo)?, reference, request).await
+            let (pull, push) = (caller.permit(repo)?, relying(caller, repo, request));
+            manifests::get(app, &pull, push.as_ref(), reference, request).await
         }
         (Route::Blob(repo, digest), &Method::DELETE) => {
             blobs::delete(app, &caller.permit(repo)?, digest, request).await
         }
         (Route::Blob(repo, digest), _) => {
-            blobs::get(app, &caller.permit(repo)?, digest, request).await
+            let (pull, push) = (caller.permit(repo)?, relying(caller, repo, request));
+            blobs::get(app, &pull, push.as_ref(), digest, request).await
         }
         (Route::Uploads(repo), _) => {
             uploads::post(app, caller, &caller.permit(repo)?, request, body).await

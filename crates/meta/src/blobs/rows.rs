@@ -9,6 +9,7 @@ use crate::{
     column, digests, findings,
     projections::{self, Key},
     repositories::Repository,
+    reviews,
     statements::Statements,
     writer::Write,
 };
@@ -88,7 +89,9 @@ pub(crate) fn hold(
     target: i64,
 ) -> rusqlite::Result<()> {
     let key = Key::layer(repository, digest);
-    if set_link(tx, repository, name, target)? {
+    let is_new = set_link(tx, repository, name, target)?;
+    reviews::blob_came(tx, repository, name)?;
+    if is_new {
         projections::queue(tx, repository, key)
     } else {
         projections::queue_again(tx, repository, key)
@@ -112,7 +115,8 @@ pub(crate) fn set_link(
 /// Lets `repository` hold nothing under the name `name`. The blob itself stays.
 pub(crate) fn release(tx: &Write<'_>, repository: &Repository, name: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM repository_blobs WHERE repository_id = $1 AND blob_id = $2";
-    tx.change(sql, (repository.id, name)).map(drop)
+    tx.change(sql, (repository.id, name))?;
+    reviews::blob_left(tx, repository, name)
 }
 
 /// Records a blob of `size` bytes that was not there before; its number.

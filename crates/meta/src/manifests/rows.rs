@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::StoredManifest;
 use crate::{
-    clock::Timestamp, column, digests, repositories::Repository, statements::Statements,
+    clock::Timestamp, column, digests, repositories::Repository, reviews, statements::Statements,
     writer::Write,
 };
 
@@ -48,13 +48,14 @@ pub(crate) fn store(
     let manifest_id = match tx.one(sql, params, |row| Ok((row.get(0)?, row.get(1)?)))? {
         Some((_, true)) => return Ok(()),
         Some((id, false)) => {
-            update(tx, id, manifest)?;
+            update(tx, repository, blob, id, manifest)?;
             id
         }
         None => insert(tx, repository, blob, manifest, time)?,
     };
     let mut edges = manifest.edges().iter();
-    edges.try_for_each(|edge| add_edge(tx, repository, manifest_id, edge))
+    edges.try_for_each(|edge| add_edge(tx, repository, manifest_id, edge))?;
+    reviews::edges_came(tx, repository, manifest_id)
 }
 
 fn insert(
@@ -85,7 +86,13 @@ fn insert(
 }
 
 /// Replaces what was read out of the payload under another media type.
-fn update(tx: &Write<'_>, id: i64, manifest: &Manifest) -> rusqlite::Result<()> {
+fn update(
+    tx: &Write<'_>,
+    repository: &Repository,
+    blob: i64,
+    id: i64,
+    manifest: &Manifest,
+) -> rusqlite::Result<()> {
     let sql = "UPDATE manifests SET media_type = $1, schema1 = $2, expressible = $3,
                    subject_id = $4, artifact_type = $5
                WHERE id = $6";
@@ -98,8 +105,16 @@ fn update(tx: &Write<'_>, id: i64, manifest: &Manifest) -> rusqlite::Result<()> 
         id,
     );
     tx.change(sql, params)?;
-    tx.change("DELETE FROM edges WHERE manifest_id = $1", [id])
-        .map(drop)
+    let named = drop_edges(tx, id)?;
+    reviews::gone(tx, repository, blob, &named)
+}
+
+/// Removes the edges of a manifest; the numbers of what it named.
+fn drop_edges(tx: &Write<'_>, manifest: i64) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT blob_id FROM edges WHERE manifest_id = $1";
+    let named = tx.all(sql, [manifest], |row| row.get(0))?;
+    tx.change("DELETE FROM edges WHERE manifest_id = $1", [manifest])?;
+    Ok(named)
 }
 
 fn subject(tx: &Write<'_>, manifest: &Manifest) -> rusqlite::Result<Option<i64>> {
@@ -116,11 +131,15 @@ pub(crate) fn remove(
     digest: &Digest,
 ) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM manifests WHERE repository_id = $1
-               AND blob_id = (SELECT id FROM blobs WHERE digest = $2) RETURNING id";
-    let id: Option<i64> = tx.one(sql, (repository.id, digest.to_bytes()), |row| row.get(0))?;
-    let Some(id) = id else { return Ok(false) };
+               AND blob_id = (SELECT id FROM blobs WHERE digest = $2) RETURNING id, blob_id";
+    let params = (repository.id, digest.to_bytes());
+    let removed = tx.one(sql, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some((id, blob)) = removed else {
+        return Ok(false);
+    };
     tx.change("DELETE FROM manifest_payloads WHERE manifest_id = $1", [id])?;
-    tx.change("DELETE FROM edges WHERE manifest_id = $1", [id])?;
+    let named = drop_edges(tx, id)?;
+    reviews::gone(tx, repository, blob, &named)?;
     Ok(true)
 }
 

@@ -81,7 +81,9 @@ impl Site {
     /// What a HEAD of a blob tells.
     pub(crate) async fn blob_size(&self, repo: &str, digest: &str) -> Option<u64> {
         let digest: Digest = digest.parse().unwrap();
-        self.registry.blob_size(&permit(repo), &digest).await.ok()
+        let permit = permit(repo);
+        let size = self.registry.blob_size(&permit, None, &digest);
+        size.await.ok()
     }
 
     /// Every tag, by pages of `limit`; none of a repository that is not known.

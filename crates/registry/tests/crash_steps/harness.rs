@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use boxyard_auth::{Delete, Gate, Identity, Permit, Pull, Push};
 use boxyard_blobs::{Faults, Step};
@@ -97,6 +98,8 @@ pub(crate) fn manifest(config: &[u8], layer: &[u8]) -> Bytes {
 
 pub(crate) async fn open(root: &Path, crash: &Arc<Crash>) -> Option<Arc<Registry>> {
     let mut options = Options::at(root);
+    // What a story was promised would stay for an hour.
+    options.settings.collecting.window = Duration::ZERO;
     options.faults = Arc::<Crash>::clone(crash);
     options.commit_faults = Arc::<Crash>::clone(crash);
     Registry::open(options).await.ok()

@@ -94,7 +94,7 @@ fn tag(summary: &TagSummary) -> Value {
 }
 
 /// A time as seconds since 1970.
-fn seconds(time: SystemTime) -> u64 {
+pub(super) fn seconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     since.unwrap_or(Duration::ZERO).as_secs()
 }

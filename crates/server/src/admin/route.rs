@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
 use super::serve::Attendant;
-use super::{folder, repositories, scrub, tags};
+use super::{collect, folder, repositories, scrub, tags, usage};
 use crate::body::RequestBody;
 use crate::error::ApiError;
 use crate::response::ResponseBody;
@@ -27,6 +27,7 @@ pub(super) async fn serve(
     }
     match command {
         "adopt" => Ok(folder::adopt(attendant)),
+        "collect" => collect::collect(attendant, body).await,
         "hold" => Ok(folder::hold(attendant)),
         "repositories/remove" => repositories::remove(attendant, request, body).await,
         "repositories/summary" => repositories::summary(attendant, body).await,
@@ -34,6 +35,7 @@ pub(super) async fn serve(
         "settle" => Ok(folder::settle(attendant)),
         "tags/remove" => tags::remove(attendant, request, body).await,
         "tags/summary" => repositories::tags(attendant, body).await,
+        "usage" => Ok(usage::usage(attendant)),
         _ => Err(unknown(command)),
     }
 }

@@ -1,6 +1,7 @@
 //! The sections of the configuration, one a file: its keys, and what they are read into.
 
 pub(super) mod auth;
+pub(super) mod collect;
 pub(super) mod debug;
 pub(super) mod elsewhere;
 pub(super) mod health;
@@ -107,6 +108,11 @@ pub(super) const ALL: &[Section] = &[
         "`boxyard.uploads` and `boxyard.connections`",
         "What bounds clients.",
         limits::KEYS,
+    ),
+    section(
+        "`boxyard.collect`",
+        "When what nothing uses any more goes.",
+        collect::KEYS,
     ),
     section(
         "`boxyard.trustedproxies`",

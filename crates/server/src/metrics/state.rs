@@ -4,6 +4,7 @@ use boxyard_registry::{FindingKind, Vitals};
 use prometheus::{IntCounter, IntGauge, IntGaugeVec};
 
 use super::Metrics;
+use super::collecting::Collecting;
 
 /// The numbers of the registry, of the last time that somebody asked.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(super) struct State {
     findings: IntGaugeVec,
     free: IntGauge,
     reserve: IntGauge,
+    collecting: Collecting,
 }
 
 impl State {
@@ -67,6 +69,7 @@ impl State {
                 "boxyard_storage_reserve_bytes",
                 "Uploads are refused while less than this is free.",
             ),
+            collecting: Collecting::new(metrics),
         }
     }
 
@@ -87,6 +90,7 @@ impl State {
         }
         self.free.set(signed(vitals.free_bytes));
         self.reserve.set(signed(vitals.reserve_bytes));
+        self.collecting.update(&vitals.collecting);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Blobs: end-2 and end-10.
 
-use boxyard_auth::{Delete, Permit, Pull};
+use boxyard_auth::{Delete, Permit, Pull, Push};
 use boxyard_oci::{Digest, ErrorCode, RangeRequest, parse_range};
 use boxyard_registry::{Happening, ReadError};
 use futures_util::TryStreamExt;
@@ -23,11 +23,12 @@ const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 pub(super) async fn get(
     app: &App,
     permit: &Permit<Pull>,
+    push: Option<&Permit<Push>>,
     digest: &Digest,
     request: &Parts,
 ) -> Result<Response<ResponseBody>, ApiError> {
     if request.method == Method::HEAD {
-        let size = app.registry.blob_size(permit, digest).await?;
+        let size = app.registry.blob_size(permit, push, digest).await?;
         app.pulled(request, permit.repo(), Happening::BlobPulled(digest, size));
         if is_held(&request.headers, digest) {
             return Ok(described(StatusCode::NOT_MODIFIED, digest).done());

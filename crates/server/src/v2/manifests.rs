@@ -24,10 +24,12 @@ const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 pub(super) async fn get(
     app: &App,
     permit: &Permit<Pull>,
+    push: Option<&Permit<Push>>,
     reference: &Reference,
     request: &Parts,
 ) -> Result<Response<ResponseBody>, ApiError> {
-    let manifest = app.registry.manifest(permit, reference).await?;
+    let found = app.registry.manifest_relied_upon(permit, push, reference);
+    let manifest = found.await?;
     let caching = match reference {
         Reference::Digest(_) => IMMUTABLE,
         Reference::Tag(_) => ASK_AGAIN,

@@ -1,33 +1,33 @@
-//! How fast is read.
+//! How fast work in the background goes.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-/// Lets no more than some bytes a second pass.
+/// Lets no more than some bytes or objects a second pass.
 #[derive(Debug)]
-pub(super) struct Pace {
-    bytes_per_second: Option<u64>,
-    /// When what was read so far should have been read.
+pub(crate) struct Pace {
+    per_second: Option<u64>,
+    /// When what was done so far should have been done.
     due: Instant,
 }
 
 impl Pace {
-    pub(super) fn new(bytes_per_second: Option<u64>) -> Self {
+    pub(crate) fn new(per_second: Option<u64>) -> Self {
         Self {
-            bytes_per_second: bytes_per_second.filter(|rate| *rate > 0),
+            per_second: per_second.filter(|rate| *rate > 0),
             due: Instant::now(),
         }
     }
 
-    /// Waits until `bytes` more may have been read.
-    pub(super) async fn spend(&mut self, bytes: u64) {
-        let Some(rate) = self.bytes_per_second else {
+    /// Waits until `amount` more may have been done.
+    pub(crate) async fn spend(&mut self, amount: u64) {
+        let Some(rate) = self.per_second else {
             return;
         };
-        let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(rate);
+        let nanoseconds = u128::from(amount) * 1_000_000_000 / u128::from(rate);
         let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
-        // Time in which nothing was read is not made up for.
+        // Time in which nothing was done is not made up for.
         self.due = self.due.max(Instant::now()) + takes;
         let _ = timeout_at(self.due, std::future::pending::<()>()).await;
     }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_passes_for_as_many_bytes_as_the_rate_says() {
+    async fn a_second_passes_for_as_much_as_the_rate_says() {
         let mut pace = Pace::new(Some(1_000));
         let begun = Instant::now();
 
