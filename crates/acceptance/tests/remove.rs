@@ -83,6 +83,21 @@ fn a_dry_run_lists_exactly_what_goes() {
 }
 
 #[test]
+fn commands_list_everything_where_clients_get_short_pages() {
+    let short = json!({"catalog": {"maxentries": 2}, "tags": {"maxtags": 1}});
+    let server = Setup::new().config(&short).start();
+    for (seed, repo) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        push(&server, repo, seed as u64);
+    }
+    let boxyard = Boxyard::of(&server);
+
+    assert_eq!(boxyard.succeed(&["repo", "ls"]).lines().count(), 4);
+    let tags = boxyard.succeed(&["tag", "rm", "*:v*", "--dry-run"]);
+    assert_eq!(tags.lines().count(), 8);
+    assert_eq!(boxyard.succeed(&["repo", "rm", "*"]).lines().count(), 4);
+}
+
+#[test]
 fn what_another_repository_needs_stays() {
     let server = TestServer::start();
     let client = Client::of(&server);

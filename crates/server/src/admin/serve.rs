@@ -23,7 +23,7 @@ use super::socket::AdminSocket;
 use crate::access::{Access, Asked};
 use crate::app::{App, Limits};
 use crate::body::RequestBody;
-use crate::config::Config;
+use crate::config::{Config, Pages};
 use crate::external::Outside;
 use crate::health::Health;
 use crate::links::Links;
@@ -65,7 +65,8 @@ impl Attendant {
                 manifest_bytes,
                 pace: config.limits.pace,
                 read_only: config.storage.read_only,
-                pages: config.pages,
+                // The configuration bounds clients; commands ask for as much as they take.
+                pages: Pages::default(),
             },
             notifier: notifier.clone(),
             headers: http::HeaderMap::new(),

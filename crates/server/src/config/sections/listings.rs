@@ -31,6 +31,15 @@ pub struct Pages {
     pub tags: usize,
 }
 
+impl Default for Pages {
+    fn default() -> Self {
+        Self {
+            catalog: USUAL,
+            tags: USUAL,
+        }
+    }
+}
+
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Pages {
     // Distribution takes a negative number for none here, and nothing else does.
     let catalog = values.text("catalog.maxentries");
