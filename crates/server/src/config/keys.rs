@@ -2,6 +2,9 @@
 //!
 //! A key that protects, or that changes what the registry means, is refused until it works: a registry that ignores `auth` is worse than one that does not start.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
 use super::key::{Fate, Key};
 use super::sections;
 
@@ -26,20 +29,39 @@ pub(super) enum Found {
     Nothing,
 }
 
+/// The keys by their paths, and the paths that have keys below them.
+struct Table {
+    keys: HashMap<&'static str, &'static Key>,
+    above: HashSet<&'static str>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
+    keys: all().map(|key| (key.path, key)).collect(),
+    above: all().flat_map(|key| above(key.path)).collect(),
+});
+
 /// Looks the pattern of a path up.
 pub(super) fn find(path: &str) -> Found {
-    if let Some(key) = all().find(|key| key.path == path) {
+    if let Some(key) = TABLE.keys.get(path) {
         return Found::Key(key);
     }
     if has_keys_below(path) {
         return Found::Section;
     }
-    let covers = |key: &&Key| {
-        path.strip_prefix(key.path)
-            .is_some_and(|rest| rest.starts_with(['.', '[']) && key.form.covers(rest))
-            && !has_keys_below(key.path)
+    let covers = |short: &str| {
+        let key = *TABLE.keys.get(short)?;
+        let is_covered = key.form.covers(&path[short.len()..]) && !has_keys_below(short);
+        is_covered.then_some(key)
     };
-    all().find(covers).map_or(Found::Nothing, Found::Key)
+    above(path)
+        .find_map(covers)
+        .map_or(Found::Nothing, Found::Key)
+}
+
+/// The paths in which a path lies.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices(['.', '[']);
+    ends.map(|(end, _)| &path[..end])
 }
 
 /// Whether a name has what stands between the names of a path, so that it is none itself.
@@ -49,7 +71,7 @@ pub(super) fn has_separators(name: &str) -> bool {
 
 /// Whether keys lie below this path, so that nothing else may.
 pub(super) fn has_keys_below(path: &str) -> bool {
-    all().any(|key| is_below(key.path, path))
+    TABLE.above.contains(path)
 }
 
 /// The key that says what becomes of `key`: itself, or the one above of which it is a part.

@@ -29,6 +29,8 @@ pub(super) struct Reading {
     /// The names of variables that mean nothing.
     pub(super) unknown_variables: Vec<String>,
     quiet: Vec<String>,
+    /// Whether it is no YAML, so that there is nothing to read values from.
+    broken: bool,
 }
 
 impl Reading {
@@ -99,6 +101,7 @@ impl Reading {
             warnings,
             unknown_variables: unknown,
             quiet,
+            broken: false,
         }
     }
 
@@ -110,6 +113,7 @@ impl Reading {
             warnings: Vec::new(),
             unknown_variables: Vec::new(),
             quiet: Vec::new(),
+            broken: true,
         }
     }
 
@@ -129,8 +133,7 @@ impl Reading {
             problems: self.problems,
             warnings: self.warnings.clone(),
         };
-        let is_broken = matches!(self.root.value, Value::Null) && !outcome.problems.is_empty();
-        if !is_broken {
+        if !self.broken {
             let mut values = Values::of(&self.root, sources.serves);
             let mut config = Config::read(&mut values);
             if sources.serves {

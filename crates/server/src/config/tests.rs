@@ -252,6 +252,14 @@ fn everything_wrong_is_said_at_once_in_the_order_of_lines() {
 }
 
 #[test]
+fn an_unknown_tag_hides_nothing_else() {
+    let list = problems("!x y");
+
+    assert!(list.contains("unknown tag `!x`"), "{list}");
+    assert!(list.contains("`version`: is missing"), "{list}");
+}
+
+#[test]
 fn an_empty_configuration_lacks_version_and_storage() {
     let list = problems("");
 

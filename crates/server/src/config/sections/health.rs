@@ -1,5 +1,6 @@
 //! `health`: what must be well for the registry to serve.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -142,8 +143,9 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Vec<Check> {
     items(values, "health.file", &mut checks, file);
     items(values, "health.http", &mut checks, http);
     items(values, "health.tcp", &mut checks, tcp);
-    for (index, check) in checks.iter().enumerate() {
-        if checks[..index].iter().any(|other| other.name == check.name) {
+    let mut names = HashSet::new();
+    for check in &checks {
+        if !names.insert(&check.name) {
             let name = &check.name;
             values.wrong("health", &format!("`{name}` is checked twice"));
         }

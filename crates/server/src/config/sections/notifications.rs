@@ -177,6 +177,7 @@ pub(in crate::config) fn read(values: &mut Values<'_>) -> Notifications {
 
 fn read_endpoints(values: &mut Values<'_>) -> Vec<Endpoint> {
     let mut endpoints: Vec<Endpoint> = Vec::new();
+    let mut names = HashSet::new();
     let items = values.items("notifications.endpoints");
     if items.is_empty() {
         let node = values.node("notifications.endpoints");
@@ -192,7 +193,7 @@ fn read_endpoints(values: &mut Values<'_>) -> Vec<Endpoint> {
         let Some(endpoint) = read_endpoint(values, &item) else {
             continue;
         };
-        if endpoints.iter().any(|other| other.name == endpoint.name) {
+        if !names.insert(endpoint.name.clone()) {
             let message = format!("another endpoint is named `{}` as well", endpoint.name);
             values.wrong(&format!("{item}.name"), &message);
         }
