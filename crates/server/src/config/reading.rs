@@ -7,7 +7,7 @@ use super::files::{self, ReadValue};
 use super::node::{Node, Origin, Value};
 use super::problem::Problem;
 use super::values::Values;
-use super::yaml::{self, Source, Writer};
+use super::yaml::{self, Source, Writer, YamlError};
 use super::{Config, ConfigError, Sources};
 
 /// What is served without a configuration.
@@ -72,7 +72,7 @@ impl Reading {
     ) -> Self {
         let (mut root, mut problems) = match yaml::parse(text, Source { writer, files }) {
             Ok(document) => (document.root, document.problems),
-            Err(error) => return Self::broken(error.line(), error.to_string()),
+            Err(error) => return Self::broken(&error, sources, files),
         };
         let variables = sources.variables.iter().cloned();
         let applied = environment::apply(&mut root, variables, files);
@@ -105,14 +105,21 @@ impl Reading {
         }
     }
 
-    fn broken(line: usize, message: String) -> Self {
+    /// A file without values, beside which only the variables can be looked at.
+    fn broken(error: &YamlError, sources: &Sources, files: ReadValue) -> Self {
+        let mut root = Node::null(Origin::Line(1));
+        let applied = environment::apply(&mut root, sources.variables.iter().cloned(), files);
+        let line = Origin::Line(error.line());
+        let mut problems = vec![Problem::new(line, error.to_string())];
+        problems.extend(environment::not_text(&sources.not_text));
+        problems.extend(applied.problems);
         Self {
-            root: Node::null(Origin::Line(1)),
+            root,
             checked: Checked::default(),
-            problems: vec![Problem::new(Origin::Line(line), message)],
-            warnings: Vec::new(),
-            unknown_variables: Vec::new(),
-            quiet: Vec::new(),
+            problems,
+            warnings: applied.warnings,
+            unknown_variables: applied.unknown,
+            quiet: applied.quiet,
             broken: true,
         }
     }

@@ -252,6 +252,17 @@ fn everything_wrong_is_said_at_once_in_the_order_of_lines() {
 }
 
 #[test]
+fn a_file_that_is_no_yaml_hides_no_mistake_of_a_variable() {
+    let sources = with_variables(&[("REGISTRY_HTTP_ADDR", "["), ("REGISTRY_HTTP_ADR", "x")]);
+
+    let list = read("a: [", &sources).unwrap_err();
+
+    let list: Vec<_> = list.iter().map(Problem::origin).collect();
+    assert_eq!(list.len(), 2, "{list:?}");
+    assert_eq!(list[1], "REGISTRY_HTTP_ADDR");
+}
+
+#[test]
 fn an_unknown_tag_hides_nothing_else() {
     let list = problems("!x y");
 
