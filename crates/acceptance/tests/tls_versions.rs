@@ -152,6 +152,20 @@ fn http_2_is_spoken_unless_it_is_switched_off() {
 }
 
 #[test]
+fn questions_for_what_is_not_there_are_answered_through_http_2_by_heads_alone() {
+    let encrypted = Encrypted::start();
+    let curl = encrypted.curl();
+
+    let options = ["--http2", "--head", "-o", "/dev/null", "-w"];
+    for (path, status) in [("a/manifests/nowhere", 404), ("A/tags/list", 400)] {
+        let url = format!("{}{path}", encrypted.url());
+        let words = [&options[..], &["%{http_version} %{http_code}", &url]].concat();
+        // curl fails where content follows that nobody asked for.
+        assert_eq!(curl.run_words(&words), format!("2 {status}"));
+    }
+}
+
+#[test]
 fn http_2_without_tls_is_spoken_where_the_configuration_says_so() {
     let folder = TempDir::new().expect("make a folder");
     let curl = Tool::new(

@@ -59,6 +59,18 @@ impl ResponseBody {
         })
     }
 
+    /// Takes the body of an answer to a HEAD away, and leaves what says how long it would have been.
+    ///
+    /// hyper does so itself for HTTP/1; for HTTP/2 it would send the body, and clients take that for a broken stream.
+    pub(crate) fn withhold(response: &mut Response<Self>) {
+        let body = std::mem::replace(response.body_mut(), Self::empty());
+        let length = body.size_hint().exact().filter(|length| *length > 0);
+        if let Some(length) = length {
+            let headers = response.headers_mut();
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn into_bytes(self) -> Option<Bytes> {
         match self.0 {

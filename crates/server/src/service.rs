@@ -76,7 +76,10 @@ impl Service {
                 Err(error) => error.into_response(&id),
             }
         };
-        let response = served.instrument(span).await;
+        let mut response = served.instrument(span).await;
+        if tracker.method == Method::HEAD {
+            ResponseBody::withhold(&mut response);
+        }
         tracker.answer(self.finish(response))
     }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::stream;
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, StreamBody};
@@ -79,6 +80,29 @@ async fn a_blob_goes_up_and_comes_down() {
         pulled.into_body().collect().await.unwrap().to_bytes(),
         content
     );
+    tokio::task::spawn_blocking(move || drop(server))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_has_no_body_for_who_asks_by_head() {
+    let server = tokio::task::spawn_blocking(Running::start).await.unwrap();
+    let mut requests = connect(&server).await;
+    let nowhere = "/v2/a/manifests/nowhere";
+
+    let mut ask = async |method| {
+        let answer = send(&mut requests, method, nowhere, Empty::new().boxed_unsync()).await;
+        let (head, body) = answer.into_parts();
+        (head, body.collect().await.unwrap().to_bytes())
+    };
+    let (head, nothing) = ask("HEAD").await;
+    let (_, text) = ask("GET").await;
+
+    assert_eq!(head.status, StatusCode::NOT_FOUND);
+    assert!(nothing.is_empty());
+    let length = head.headers[CONTENT_LENGTH].to_str().unwrap();
+    assert_eq!(length, text.len().to_string());
     tokio::task::spawn_blocking(move || drop(server))
         .await
         .unwrap();
