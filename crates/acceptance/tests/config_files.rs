@@ -93,7 +93,7 @@ fn folders_and_absent_files_are_named() {
     for (output, expected) in [(is_folder, "it is a folder"), (absent, "No such file")] {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(64), "{said}");
-        assert!(said.contains(expected), "{said}");
+        assert_eq!(said.matches(expected).count(), 1, "{said}");
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &HtpasswdArguments) -> anyhow::Result<()> {
 
 fn delete(file: &Path, user: &str) -> anyhow::Result<()> {
     let deleted = htpasswd::delete_line(file, user);
-    let found = deleted.with_context(|| format!("write `{}`", file.display()))?;
+    let found = deleted.with_context(|| format!("change `{}`", file.display()))?;
     ensure!(found, "there is no user `{user}` in `{}`", file.display());
     eprintln!("`{user}` cannot log in any more, at a running registry within a second");
     Ok(())

@@ -130,7 +130,7 @@ pub fn put_line(path: &Path, line: &str) -> io::Result<()> {
 
 /// Takes the lines of a user out of a file; answers whether there were any.
 pub fn delete_line(path: &Path, user: &str) -> io::Result<bool> {
-    let text = existing(path)?.ok_or(io::ErrorKind::NotFound)?;
+    let text = fs::read_to_string(path)?;
     let lines: Vec<&str> = text.lines().filter(|line| !is_of(line, user)).collect();
     let found = lines.len() < text.lines().count();
     if found {
@@ -251,6 +251,8 @@ mod tests {
         assert!(delete_line(&path, "b").unwrap());
         assert!(!delete_line(&path, "b").unwrap());
         assert_eq!(text(), "# users\na:2\n\nc:1\n");
+        let absent = delete_line(&folder.path().join("absent"), "a").unwrap_err();
+        assert!(absent.to_string().contains("No such file"), "{absent}");
     }
 
     #[test]

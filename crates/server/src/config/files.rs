@@ -13,9 +13,9 @@ const VALUE_BYTES: u64 = 64 << 10;
 /// Why a file is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It cannot be read.
+    /// It cannot be read; the reason is no source, which would be said a second time.
     #[error("it cannot be read: {0}")]
-    Unreadable(#[source] io::Error),
+    Unreadable(io::Error),
     /// It is no file.
     #[error("it is {0}, not a file")]
     Kind(&'static str),
