@@ -123,6 +123,16 @@ fn only_the_named_repositories_are_read() {
 }
 
 #[test]
+fn a_repository_that_is_not_there_is_not_said_to_be_whole() {
+    let (server, _) = served();
+
+    let ran = Boxyard::of(&server).run(&["scrub", "--repository", "team/ap"]);
+
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.err.contains("nothing to read in `team/ap`"), "{ran:?}");
+}
+
+#[test]
 fn no_more_is_read_a_second_than_was_said() {
     let (server, _) = served();
     let begun = Instant::now();
