@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use boxyard_acceptance::Boxyard;
+use boxyard_acceptance::{Boxyard, checkout};
 use boxyard_testkit::TestServer;
 use tempfile::TempDir;
 
@@ -67,4 +67,43 @@ fn help_has_examples_and_the_version_is_said() {
     assert_eq!(boxyard.run(&["no-such-command"]).status, 2);
     assert_eq!(boxyard.run(&["scrub", "--rate", "fast"]).status, 2);
     assert_eq!(boxyard.run(&["scrub", "/nowhere/config.yml"]).status, 64);
+}
+
+#[test]
+fn every_command_has_a_page_with_examples_and_a_line_in_the_readme() {
+    let server = TestServer::start();
+    let boxyard = Boxyard::of(&server);
+    let readme = fs::read_to_string(checkout().join("README.md")).expect("read the README");
+    let folder = TempDir::new().expect("make a folder");
+    boxyard.succeed(&["man".as_ref(), folder.path().as_os_str()]);
+
+    let commands = commands_of(&boxyard.succeed(&["--help"]));
+
+    assert!(commands.len() > 15, "{commands:?}");
+    for command in commands {
+        assert!(readme.contains(&format!("`boxyard {command}")), "{command}");
+        let page = folder.path().join(format!("boxyard-{command}.1"));
+        assert!(page.exists(), "{command}");
+        let help = boxyard.succeed(&[&command, "--help"]);
+        let below = commands_of(&help);
+        if below.is_empty() {
+            assert!(help.contains("\nExample"), "{command}: {help}");
+        }
+        for inner in below {
+            let help = boxyard.succeed(&[&command, &inner, "--help"]);
+            assert!(help.contains("\nExample"), "{command} {inner}: {help}");
+        }
+    }
+}
+
+/// The commands that a help lists, but for the one that shows it.
+fn commands_of(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
 }

@@ -86,6 +86,10 @@ const FINDINGS_EXAMPLES: &str = "\
 Example:
   boxyard findings /etc/distribution/config.yml";
 
+const REFERENCE_EXAMPLE: &str = "\
+Example:
+  boxyard config reference | less";
+
 const HEALTH_EXAMPLES: &str = "\
 Examples:
   boxyard healthcheck
@@ -193,6 +197,7 @@ pub(crate) enum ConfigCommand {
     #[command(after_help = check::EXAMPLES, after_long_help = format!("{}\n\n{CONFIG_HELP}\n\n{}", check::HELP, check::EXAMPLES))]
     Check(ConfigArgument),
     /// Print every key with its default and what it does, as Markdown
+    #[command(after_help = REFERENCE_EXAMPLE)]
     Reference,
 }
 
