@@ -117,6 +117,33 @@ fn everything_wrong_with_all_the_files_is_said_at_once_before_anything_is_opened
 }
 
 #[test]
+fn addresses_that_nobody_can_listen_on_are_told_by_a_check() {
+    let folder = TempDir::new().expect("make a folder");
+    let check = |http: Value| checked(folder.path(), &json!({ "http": http }), &[]);
+
+    for wrong in ["nonsense", "localhost:99999", "localhost:", ":http"] {
+        let (status, said) = check(json!({ "addr": wrong, "debug": { "addr": wrong } }));
+        assert_eq!(status, Some(64), "{said}");
+        for key in ["http.addr", "http.debug.addr"] {
+            let list = problems(&said, key);
+            assert!(
+                list[0].contains(&format!("`{wrong}` is no address")),
+                "{said}"
+            );
+        }
+    }
+    for right in [
+        json!({ "addr": ":5000" }),
+        json!({ "addr": "[::1]:0" }),
+        json!({ "addr": "localhost:5000" }),
+        json!({ "net": "unix", "addr": "registry.sock" }),
+    ] {
+        let (status, said) = check(right);
+        assert_eq!(status, Some(0), "{said}");
+    }
+}
+
+#[test]
 fn each_kind_of_broken_certificate_has_its_key() {
     let folder = TempDir::new().expect("make a folder");
     let authority = Authority::new(folder.path(), "ca");

@@ -139,6 +139,19 @@ impl<'a> Values<'a> {
         parsed
     }
 
+    /// An address to listen on, as Go has it: `:5000` is every address of the machine.
+    pub(super) fn address(&mut self, path: &str) -> Option<&'a str> {
+        let text = self.text(path)?;
+        let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            self.wrong(
+                path,
+                &format!("{} is no address: expected one like `127.0.0.1:5000`, or `:5000` for all of the machine", shown(text)),
+            );
+        }
+        Some(text)
+    }
+
     /// The value that `choices` has for the text, in whatever case.
     pub(super) fn choice<T: Copy>(&mut self, path: &str, choices: &[(&str, T)]) -> Option<T> {
         let value = self.text(path)?;

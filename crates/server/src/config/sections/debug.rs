@@ -31,7 +31,7 @@ pub struct Debug {
 }
 
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Debug {
-    let address = values.text("http.debug.addr").map(ToOwned::to_owned);
+    let address = values.address("http.debug.addr").map(ToOwned::to_owned);
     let enabled = values.boolean("http.debug.prometheus.enabled");
     let path = values.text("http.debug.prometheus.path");
     if path.is_some_and(|path| !path.starts_with('/')) {

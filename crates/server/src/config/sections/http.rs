@@ -108,14 +108,16 @@ pub struct Http {
 
 pub(in crate::config) fn read(values: &mut Values<'_>) -> Http {
     let networks = [("tcp", Network::Tcp), ("unix", Network::Unix)];
+    let network = values.choice("http.net", &networks).unwrap_or(Network::Tcp);
+    let address = match network {
+        Network::Tcp => values.address("http.addr"),
+        Network::Unix => values.text("http.addr"),
+    };
     Http {
-        network: values.choice("http.net", &networks).unwrap_or(Network::Tcp),
+        network,
         socket_mode: read_mode(values),
         prefix: read_prefix(values),
-        address: values
-            .text("http.addr")
-            .unwrap_or("127.0.0.1:5000")
-            .to_owned(),
+        address: address.unwrap_or("127.0.0.1:5000").to_owned(),
         host: read_host(values),
         secret: values.text("http.secret").map(Secret::from),
         relative: values.boolean("http.relativeurls").unwrap_or(false),
