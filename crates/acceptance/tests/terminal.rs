@@ -91,6 +91,19 @@ fn tags_by_pattern_are_removed_only_after_a_yes_and_one_by_its_name_at_once() {
 }
 
 #[test]
+fn whoever_scrubs_at_a_terminal_sees_how_far_it_is() {
+    let server = registry();
+
+    let mut terminal = at_terminal(&server, "boxyard scrub --rate 2kB/s");
+    terminal.wait_for(", 0 damaged [");
+    terminal.wait_for(" left]");
+    let (status, shown) = terminal.end();
+
+    assert_eq!(status, 0, "{shown}");
+    assert!(shown.contains("0 damaged, 0 of them mended"), "{shown}");
+}
+
+#[test]
 fn a_password_is_asked_for_twice_and_not_shown() {
     let server = TestServer::start();
     let area = tempfile::tempdir().expect("make a folder");
