@@ -206,9 +206,19 @@ fn file(values: &mut Values<'_>, item: &str) -> Option<(String, CheckSubject)> {
 
 fn tcp(values: &mut Values<'_>, item: &str) -> Option<(String, CheckSubject)> {
     let timeout = timeout(values, item);
-    let address =
-        required(values, &format!("{item}.addr"), "database.example.com:5432")?.to_owned();
+    let (key, example) = (format!("{item}.addr"), "database.example.com:5432");
+    let address = required(values, &key, example)?.to_owned();
+    if !is_peer(&address) {
+        let message = format!("`{address}` is no address: expected one like `{example}`");
+        values.wrong(&key, &message);
+    }
     Some((address.clone(), CheckSubject::Tcp { address, timeout }))
+}
+
+/// Whether the text is a host, or nothing for this machine, and a port.
+fn is_peer(text: &str) -> bool {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    matches!(port, Some(Ok(port)) if port > 0)
 }
 
 fn http(values: &mut Values<'_>, item: &str) -> Option<(String, CheckSubject)> {
