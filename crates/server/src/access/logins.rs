@@ -189,3 +189,30 @@ fn tell(passwords: &Passwords, notes: &[Note]) {
         tracing::warn!(path = %path, "the password file has no users, so nobody can log in; `boxyard htpasswd {path} USER` adds one");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_only_worker_goes_on_while_a_password_is_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = PasswordFile {
+            realm: "a registry".to_owned(),
+            path: folder.path().join("htpasswd"),
+        };
+        let logins = Arc::new(Logins::open(&file).unwrap());
+        let client = Address::Told("192.0.2.1".parse().unwrap());
+
+        let checking = tokio::spawn(async move { logins.check(client, "anna", "guess").await });
+        let mut turns = 0;
+        while !checking.is_finished() {
+            tokio::task::yield_now().await;
+            turns += 1;
+        }
+
+        assert!(matches!(checking.await.unwrap(), Err(Refused::Wrong)));
+        // On the worker itself, it would have had its turn once or twice.
+        assert!(turns > 20, "the worker had {turns} turns meanwhile");
+    }
+}
