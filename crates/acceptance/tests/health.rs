@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use boxyard_testkit::http::Response;
 use boxyard_testkit::{Client, Image, Setup, TestServer, eventually};
@@ -221,6 +222,28 @@ fn a_server_that_must_answer_is_asked_and_a_password_is_never_shown() {
     let health = debug_health(&server).text();
     assert!(!health.contains("hush"), "{health}");
     assert!(!server.log().contains("hush"), "{}", server.log());
+}
+
+#[test]
+fn a_start_that_waits_for_the_folder_ends_when_it_is_told_to() {
+    let home = TempDir::new().unwrap();
+    let first = Setup::new().root(home.path()).start();
+    let mut second = Setup::new().debug().root(home.path()).begin();
+    eventually("the second to wait", || {
+        let waits = second.log().contains("another process may still have it");
+        waits.then_some(())
+    });
+
+    let begun = Instant::now();
+    second.stop();
+
+    // By itself it would have waited for half a minute.
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+    Client::of(&first).check().expect(200);
 }
 
 #[test]

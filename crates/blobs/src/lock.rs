@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -15,6 +15,9 @@ use crate::look;
 
 /// Bounds what is read of a file that another process wrote.
 const LONGEST: u64 = 1024;
+
+/// How long it may take until somebody who gives up is noticed.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The right to use the folder, until it is dropped or the process ends.
 #[derive(Debug)]
@@ -45,6 +48,15 @@ pub enum LockError {
 impl Folder {
     /// Locks the folder, waiting for another process at most as long as `wait`.
     pub fn lock(&self, wait: Duration) -> Result<FolderLock, LockError> {
+        self.lock_unless(wait, &|| false)
+    }
+
+    /// The same, but stops waiting once `give_up` says so.
+    pub fn lock_unless(
+        &self,
+        wait: Duration,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<FolderLock, LockError> {
         let path = self.inner.layout.own.join("lock");
         let unusable = |source| LockError::Unusable {
             path: path.clone(),
@@ -52,7 +64,7 @@ impl Folder {
         };
         let disk = &self.inner.disk;
         let file = disk.open_lasting_file(&path).map_err(unusable)?;
-        let locked = lock_within(file, wait).map_err(unusable)?;
+        let locked = lock_within(file, wait, give_up).map_err(unusable)?;
         let Some(file) = locked else {
             let holder = read_holder(&path).map_err(unusable)?;
             return Err(LockError::Held { holder });
@@ -62,7 +74,7 @@ impl Folder {
     }
 }
 
-fn lock_within(file: File, wait: Duration) -> io::Result<Option<File>> {
+fn lock_within(file: File, wait: Duration, give_up: &dyn Fn() -> bool) -> io::Result<Option<File>> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => return Ok(Some(file)),
         Err(Errno::WOULDBLOCK) if wait.is_zero() => return Ok(None),
@@ -77,10 +89,15 @@ fn lock_within(file: File, wait: Duration) -> io::Result<Option<File>> {
             let locked = rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive));
             let _ = sender.send(locked.map(|()| file));
         })?;
-    match receiver.recv_timeout(wait) {
-        Ok(locked) => Ok(Some(locked?)),
-        Err(RecvTimeoutError::Timeout) => Ok(None),
-        Err(RecvTimeoutError::Disconnected) => Err(io::ErrorKind::Other.into()),
+    let until = Instant::now() + wait;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match receiver.recv_timeout(left.min(LOOK)) {
+            Ok(locked) => return Ok(Some(locked?)),
+            Err(RecvTimeoutError::Timeout) if left <= LOOK || give_up() => return Ok(None),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::Other.into()),
+        }
     }
 }
 
@@ -107,7 +124,6 @@ fn read_holder(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Instant;
 
     use super::*;
     use crate::NoFaults;
@@ -140,6 +156,18 @@ mod tests {
         drop(first);
 
         assert!(second.join().unwrap().is_ok());
+    }
+
+    #[test]
+    fn who_gives_up_waits_no_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = open(&dir).lock(Duration::ZERO).unwrap();
+
+        let begun = Instant::now();
+        let given_up = open(&dir).lock_unless(Duration::from_mins(10), &|| true);
+
+        assert!(matches!(given_up, Err(LockError::Held { .. })));
+        assert!(begun.elapsed() < Duration::from_mins(1));
     }
 
     #[test]

@@ -33,7 +33,13 @@ pub(crate) fn run(file: ConfigFile<'_>) -> anyhow::Result<()> {
 
 async fn serve(config: &Config, logs: &Logs, is_new: bool) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
-    let server = Server::start(config, logs).await?;
+    let server = match Server::start(config, logs, &stop).await {
+        Err(_) if stop.is_cancelled() => {
+            tracing::info!("told to stop before it served");
+            return Ok(());
+        }
+        started => started?,
+    };
     welcome::greet(config, &server.place(), is_new);
     server.run(stop).await?;
     Ok(())

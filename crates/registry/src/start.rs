@@ -44,6 +44,8 @@ pub struct Options {
     pub settings: Settings,
     /// How long to wait for another process that has the folder.
     pub lock_wait: Duration,
+    /// Whoever cancels it wants the wait for another process to end.
+    pub stop: CancellationToken,
     /// Whether whoever opens it ends a restore.
     pub(crate) resumes_restore: bool,
     /// Who is told how long the folder's work takes.
@@ -62,6 +64,7 @@ impl Options {
             database: None,
             settings: Settings::default(),
             lock_wait: LOCK_WAIT,
+            stop: CancellationToken::new(),
             resumes_restore: false,
             stopwatch: None,
             faults: Arc::new(boxyard_blobs::NoFaults),
@@ -241,7 +244,8 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
     if let Some(stopwatch) = options.stopwatch {
         folder.watch(stopwatch);
     }
-    let lock = folder.lock(options.lock_wait).map_err(StartError::Locked)?;
+    let lock = folder.lock_unless(options.lock_wait, &|| options.stop.is_cancelled());
+    let lock = lock.map_err(StartError::Locked)?;
     if !options.resumes_restore && folder.own().join(RESTORING).exists() {
         let root = options.root;
         return Err(StartError::Restoring { root });

@@ -108,7 +108,13 @@ fn timed(mut options: Options, config: &Config, metrics: &Metrics) -> Options {
 
 impl Server {
     /// Opens the registry's folder and begins to listen.
-    pub async fn start(config: &Config, logs: &Logs) -> Result<Self, ServerError> {
+    ///
+    /// Whoever cancels `stop` ends the wait for another process that has the folder.
+    pub async fn start(
+        config: &Config,
+        logs: &Logs,
+        stop: &CancellationToken,
+    ) -> Result<Self, ServerError> {
         say(config);
         let metrics = Arc::new(Metrics::new(config.debug.metrics.is_some()));
         let (health, checks) = health(config);
@@ -116,7 +122,8 @@ impl Server {
         let debug = debug(config, logs, &metrics, &health, &opened).await?;
         let (tls, acme) = encryption(config, &metrics)?;
         let access = Access::open(config, &metrics)?;
-        let options = timed(registry_options(config), config, &metrics);
+        let mut options = timed(registry_options(config), config, &metrics);
+        options.stop = stop.clone();
         let manifest_bytes = options.settings.manifest_bytes;
         let registry = open(options).await?;
         opened.get_or_init(|| Arc::clone(&registry));
@@ -134,12 +141,7 @@ impl Server {
             access,
             links: links(config),
             outside: outside(config),
-            limits: Limits {
-                manifest_bytes,
-                pace: config.limits.pace,
-                read_only: config.storage.read_only,
-                pages: config.pages,
-            },
+            limits: request_limits(config, manifest_bytes),
             notifier,
             headers: config.http.headers.iter().cloned().collect(),
             metrics,
@@ -331,6 +333,15 @@ fn outside(config: &Config) -> Outside {
         host: config.http.host.clone(),
         prefix: config.http.prefix.clone(),
         proxies: config.proxies.clone(),
+    }
+}
+
+fn request_limits(config: &Config, manifest_bytes: usize) -> Limits {
+    Limits {
+        manifest_bytes,
+        pace: config.limits.pace,
+        read_only: config.storage.read_only,
+        pages: config.pages,
     }
 }
 

@@ -44,7 +44,11 @@ impl Running {
         .unwrap();
         let runtime = Runtime::new().unwrap();
         let server = runtime
-            .block_on(Server::start(&config, &Logs::silent()))
+            .block_on(Server::start(
+                &config,
+                &Logs::silent(),
+                &CancellationToken::new(),
+            ))
             .unwrap();
         let Place::Tcp(address) = server.place() else {
             panic!("it listens on an address")
