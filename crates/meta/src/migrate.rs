@@ -20,6 +20,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_reviews",
         sql: include_str!("migrations/0003_reviews.sql"),
     },
+    Migration {
+        name: "0004_earlier_reviews",
+        sql: include_str!("migrations/0004_earlier_reviews.sql"),
+    },
 ];
 
 struct Migration {
