@@ -33,16 +33,11 @@ fn the_compose_file_is_right_for_the_newest_compose_as_well() {
 fn starts_by(docker: &Docker, program: &str, container: &str) {
     docker.load_our_image("boxyard");
     let home = docker.sandbox().home();
-    let boxyard = docker.sandbox().tool(&binary().display().to_string());
-    boxyard.run(format!("certificate {HOST} --out certs"));
-    fs::create_dir(home.join("accounts")).expect("make a folder");
     fs::write(home.join("password"), "correct horse\n").expect("write");
     let shell = docker.sandbox().tool("sh");
-    let make = format!(
-        "{} htpasswd --stdin accounts/users alice <password",
-        binary().display()
-    );
-    shell.run_words(&["-c", &make]);
+    for line in lines_of_the_file() {
+        shell.run_words(&["-c", &line]);
+    }
 
     let compose = compose(docker, program);
     let said = compose.run_aloud("up -d");
@@ -97,6 +92,27 @@ fn the_unit_is_understood_by_systemd_and_exposes_little() {
         "security --offline=true --threshold=20 --no-pager {}",
         file.display()
     ));
+}
+
+/// The lines that the file says to type before its services are started, in its folder.
+fn lines_of_the_file() -> Vec<String> {
+    let file = fs::read_to_string(checkout().join("deploy/compose.yml")).expect("read the file");
+    let typed = file.lines().filter_map(|line| line.strip_prefix("#   "));
+    let typed = typed.map(|line| line.split("   ").next().unwrap_or_default().trim());
+    let typed = typed.skip_while(|line| !line.starts_with("cd deploy && "));
+    let typed = typed.take_while(|line| !line.starts_with("docker compose"));
+    let boxyard = format!("{} ", binary().display());
+    let lines: Vec<String> = typed
+        .map(|line| line.trim_start_matches("cd deploy && "))
+        // A password is typed, and here read.
+        .map(|line| match line.strip_prefix("boxyard htpasswd ") {
+            Some(words) => format!("{boxyard}htpasswd --stdin {words} <password"),
+            None => line.replace("boxyard ", &boxyard),
+        })
+        .map(|line| line.replace("registry.example.com", HOST))
+        .collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    lines
 }
 
 fn compose(docker: &Docker, program: &str) -> Tool {
