@@ -222,7 +222,8 @@ fn a_full_disk_is_told_by_readyz_and_pulls_go_on_until_there_is_room_again() {
     client.pull_image("app", "v1");
     let health = Client::at(server.debug_address()).get("/debug/health");
     assert_eq!(health.expect(200).json(), json!({}));
-    for blob in &taken[..taken.len() / 2] {
+    // Half of them would hardly be more than what the other has taken.
+    for blob in &taken[..taken.len() * 3 / 4] {
         client.delete_blob("app", &blob.digest).expect(202);
     }
     says("ok\n");
