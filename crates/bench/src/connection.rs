@@ -89,6 +89,7 @@ impl Connection {
     }
 
     fn answer(&mut self, method: &str) -> io::Result<Answer> {
+        let mut is_chunked = false;
         let mut answer = Answer {
             status: 0,
             location: None,
@@ -113,14 +114,36 @@ impl Connection {
             };
             if name.eq_ignore_ascii_case("content-length") {
                 answer.length = value.trim().parse().unwrap_or(0);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                is_chunked = true;
             } else if name.eq_ignore_ascii_case("location") {
                 answer.location = Some(value.trim().to_owned());
             }
         }
         if method != "HEAD" && answer.status != 204 && answer.status != 304 {
-            self.skip(answer.length)?;
+            if is_chunked {
+                answer.length = self.skip_chunks()?;
+            } else {
+                self.skip(answer.length)?;
+            }
         }
         Ok(answer)
+    }
+
+    /// Reads a body that comes in chunks; how long it is.
+    fn skip_chunks(&mut self) -> io::Result<u64> {
+        let mut whole = 0;
+        loop {
+            self.head.clear();
+            self.stream.read_line(&mut self.head)?;
+            let length = u64::from_str_radix(self.head.trim(), 16);
+            let length = length.map_err(|_| io::ErrorKind::InvalidData)?;
+            self.skip(length + 2)?;
+            if length == 0 {
+                return Ok(whole);
+            }
+            whole += length;
+        }
     }
 
     fn skip(&mut self, mut length: u64) -> io::Result<()> {

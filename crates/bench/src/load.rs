@@ -33,6 +33,8 @@ where
 {
     let next = AtomicU32::new(0);
     let done = AtomicBool::new(false);
+    // What was pushed before is not measured.
+    settle(server)?;
     let before = server.cpu()?;
     let begun = Instant::now();
     let (latencies, memory) = thread::scope(|scope| {
