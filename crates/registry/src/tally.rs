@@ -50,14 +50,12 @@ impl Tally {
 impl Registry {
     /// Counts what waits and adds up what was collected.
     pub(crate) async fn collect_vitals(&self) -> Result<CollectVitals, Internal> {
-        let collecting = self.settings.collecting;
         let mut waiting = Vec::new();
         for kind in [ReviewKind::Manifest, ReviewKind::Blob, ReviewKind::File] {
             let backlog = self.meta.review_backlog(kind).await;
             let (count, since) = backlog.during("count what may be collected")?;
-            let goes = since.zip(collecting.grace_of(kind));
-            let goes = goes.and_then(|(since, grace)| since.checked_add(grace));
-            waiting.push((kind, count, goes.filter(|_| collecting.enabled)));
+            let goes = since.and_then(|since| self.goes(kind, since));
+            waiting.push((kind, count, goes));
         }
         let tally = &self.collected;
         Ok(CollectVitals {

@@ -32,10 +32,7 @@ impl Registry {
     }
 
     fn dated(&self, waiting: Waiting) -> Condemnable {
-        let collecting = self.settings.collecting;
-        let grace = collecting.grace_of(waiting.kind);
-        let grace = grace.filter(|_| collecting.enabled && !self.settings.read_only);
-        let goes = |since: Option<SystemTime>| since?.checked_add(grace?);
+        let goes = |since: Option<SystemTime>| self.goes(waiting.kind, since?);
         Condemnable {
             kind: waiting.kind,
             count: waiting.count,
@@ -43,6 +40,14 @@ impl Registry {
             first: goes(waiting.first),
             last: goes(waiting.last),
         }
+    }
+
+    /// When the server itself removes what nothing uses since then, if it does.
+    pub(crate) fn goes(&self, kind: ReviewKind, since: SystemTime) -> Option<SystemTime> {
+        let collecting = self.settings.collecting;
+        let grace = collecting.grace_of(kind);
+        let grace = grace.filter(|_| collecting.enabled && !self.settings.read_only);
+        since.checked_add(grace?)
     }
 
     /// How many bytes all blobs have.
