@@ -118,7 +118,7 @@ impl Registry {
                 () = self.stopping.cancelled() => return,
             }
             match self.collect_due(SystemTime::now()).await {
-                Ok(report) if report == CollectReport::default() => {}
+                Ok(report) if report.removed() == 0 => {}
                 Ok(report) => tracing::info!(
                     manifests = report.manifests,
                     links = report.links,
@@ -135,7 +135,7 @@ impl Registry {
     }
 
     /// Collects what is due at `now`, no faster than the settings say.
-    pub async fn collect_due(&self, now: SystemTime) -> Result<CollectReport, Internal> {
+    pub async fn collect_due(self: &Arc<Self>, now: SystemTime) -> Result<CollectReport, Internal> {
         let collecting = self.settings.collecting;
         let mut report = CollectReport::default();
         for kind in ORDER {
@@ -162,7 +162,7 @@ impl Registry {
     ///
     /// Cut short, it may be repeated.
     pub async fn collect_now(
-        &self,
+        self: &Arc<Self>,
         options: CollectOptions,
         gone: mpsc::Sender<Condemned>,
     ) -> Result<CollectReport, CollectError> {
@@ -197,6 +197,9 @@ impl Registry {
                 if report.removed() == before.removed() {
                     break;
                 }
+                // What stays is counted on the last way through.
+                report.promised = before.promised;
+                report.doubtful = before.doubtful;
             }
         }
         self.settle().await?;
@@ -205,7 +208,7 @@ impl Registry {
 
     /// Decides some reviews and answers what goes; none when there are no more.
     async fn collect_round(
-        &self,
+        self: &Arc<Self>,
         pass: &mut Pass,
         report: &mut CollectReport,
     ) -> Result<Option<Vec<Condemned>>, Internal> {
@@ -221,10 +224,15 @@ impl Registry {
         };
         pass.after = Some(last.position);
         let found = page.len();
-        let (_round, chosen) = self.promises.begin(page, named);
+        let registry = Arc::clone(self);
+        // It goes on when whoever asked has left: until its end, nobody may be promised what it removes.
+        let decided = self.change(async move {
+            let (_round, chosen) = registry.promises.begin(page, named).await;
+            let decided = registry.meta.collect(chosen.clone()).await;
+            decided.map(|decided| (chosen, decided))
+        });
+        let (chosen, decided) = decided.await.during("collect what nothing uses")?;
         report.promised += (found - chosen.len()) as u64;
-        let decided = self.meta.collect(chosen.clone()).await;
-        let decided = decided.during("collect what nothing uses")?;
         let mut doubtful = Vec::new();
         let mut gone = Vec::new();
         for (review, outcome) in chosen.into_iter().zip(decided) {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use boxyard_oci::{Algorithm, Digest, RepoName};
-use tokio::sync::watch;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, watch};
 use tokio::time::Instant;
 
 /// How many promises are remembered one by one; when there are more, everything counts as promised.
@@ -27,6 +27,8 @@ pub(crate) struct Promises {
     state: Mutex<State>,
     /// Grows when a round of the collector begins, and when it ends.
     rounds: watch::Sender<u64>,
+    /// One round at a time, or the end of one would let go of what another still removes.
+    turn: AsyncMutex<()>,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,10 @@ struct State {
 
 /// A round of the collector; who was promised something it removes waits for its end.
 #[derive(Debug)]
-pub(crate) struct Round<'a>(&'a Promises);
+pub(crate) struct Round<'a> {
+    promises: &'a Promises,
+    _turn: AsyncMutexGuard<'a, ()>,
+}
 
 impl Promises {
     pub(crate) fn new(window: Duration) -> Self {
@@ -55,6 +60,7 @@ impl Promises {
                 sweep_at: 1024,
             }),
             rounds: watch::Sender::new(0),
+            turn: AsyncMutex::default(),
         }
     }
 
@@ -136,11 +142,14 @@ impl Promises {
     }
 
     /// Begins a round that removes those of `wanted` that are not promised, and says which these are.
-    pub(crate) fn begin<T>(
+    ///
+    /// The round must not be dropped before what it removes is committed.
+    pub(crate) async fn begin<T>(
         &self,
         wanted: Vec<T>,
         of: impl Fn(&T) -> Option<(&RepoName, &Digest)>,
     ) -> (Round<'_>, Vec<T>) {
+        let turn = self.turn.lock().await;
         let now = Instant::now();
         let mut state = self.lock();
         let mut chosen = Vec::with_capacity(wanted.len());
@@ -153,7 +162,11 @@ impl Promises {
             chosen.push(one);
         }
         self.rounds.send_modify(|round| *round += 1);
-        (Round(self), chosen)
+        let round = Round {
+            promises: self,
+            _turn: turn,
+        };
+        (round, chosen)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -165,8 +178,8 @@ impl Promises {
 
 impl Drop for Round<'_> {
     fn drop(&mut self) {
-        self.0.lock().going.clear();
-        self.0.rounds.send_modify(|round| *round += 1);
+        self.promises.lock().going.clear();
+        self.promises.rounds.send_modify(|round| *round += 1);
     }
 }
 
@@ -220,17 +233,30 @@ mod tests {
         Algorithm::Sha256.digest(content)
     }
 
-    fn begin<'a>(promises: &'a Promises, digests: &[Digest]) -> (Round<'a>, Vec<Digest>) {
+    async fn begin<'a>(promises: &'a Promises, digests: &[Digest]) -> (Round<'a>, Vec<Digest>) {
         let wanted = digests.iter().map(|digest| (repo(), *digest)).collect();
-        let (round, chosen) = promises.begin(wanted, |(repo, digest)| Some((repo, digest)));
+        let begun = promises.begin(wanted, |(repo, digest)| Some((repo, digest)));
+        let (round, chosen) = begun.await;
         (
             round,
             chosen.into_iter().map(|(_, digest)| digest).collect(),
         )
     }
 
-    fn chosen(promises: &Promises, digests: &[Digest]) -> Vec<Digest> {
-        begin(promises, digests).1
+    async fn chosen(promises: &Promises, digests: &[Digest]) -> Vec<Digest> {
+        begin(promises, digests).await.1
+    }
+
+    #[tokio::test]
+    async fn a_round_waits_for_the_one_before_it() {
+        let promises = Promises::new(WINDOW);
+        let (one, other) = (digest(b"1"), digest(b"2"));
+
+        let (first, _) = begin(&promises, &[one]).await;
+        assert!(begin(&promises, &[other]).now_or_never().is_none());
+        drop(first);
+
+        assert_eq!(chosen(&promises, &[other]).await, [other]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -240,9 +266,9 @@ mod tests {
 
         promises.promise(&repo(), &one).await;
 
-        assert_eq!(chosen(&promises, &[one, other]), [other]);
+        assert_eq!(chosen(&promises, &[one, other]).await, [other]);
         tokio::time::advance(WINDOW).await;
-        assert_eq!(chosen(&promises, &[one, other]), [one, other]);
+        assert_eq!(chosen(&promises, &[one, other]).await, [one, other]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -250,7 +276,7 @@ mod tests {
         let promises = Promises::new(WINDOW);
         let (repo, one) = (repo(), digest(b"1"));
 
-        let (round, _) = begin(&promises, &[one]);
+        let (round, _) = begin(&promises, &[one]).await;
         let mut waiting = Box::pin(promises.promise(&repo, &one));
 
         assert!((&mut waiting).now_or_never().is_none());
@@ -271,7 +297,7 @@ mod tests {
 
         let looked = promises.round();
         assert!(promises.promise_found(&repo, &one, looked));
-        chosen(&promises, &[digest(b"2")]);
+        chosen(&promises, &[digest(b"2")]).await;
         assert!(!promises.promise_found(&repo, &one, looked));
         assert!(promises.promise_found(&repo, &one, promises.round()));
     }
@@ -288,12 +314,12 @@ mod tests {
         };
         assert!(remembered <= MOST);
 
-        assert!(chosen(&promises, &[digest(b"1")]).is_empty());
+        assert!(chosen(&promises, &[digest(b"1")]).await.is_empty());
         let next = Promises::new(WINDOW);
         next.restore(promises.kept(Instant::now()), Instant::now());
-        assert!(chosen(&next, &[digest(b"1")]).is_empty());
+        assert!(chosen(&next, &[digest(b"1")]).await.is_empty());
         tokio::time::advance(WINDOW).await;
-        assert_eq!(chosen(&promises, &[digest(b"1")]), [digest(b"1")]);
+        assert_eq!(chosen(&promises, &[digest(b"1")]).await, [digest(b"1")]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -309,6 +335,6 @@ mod tests {
         next.restore(kept, Instant::now());
 
         let all = [digest(b"old"), digest(b"new")];
-        assert_eq!(chosen(&next, &all), [digest(b"old")]);
+        assert_eq!(chosen(&next, &all).await, [digest(b"old")]);
     }
 }
