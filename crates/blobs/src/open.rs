@@ -1,5 +1,6 @@
 //! Opening a storage folder.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -63,8 +64,10 @@ impl Folder {
             source,
         };
         let root = &std::path::absolute(root).map_err(unusable)?;
+        let mut synced = HashSet::new();
         for path in Layout::folders(root) {
-            make_all(&disk, root, &path).map_err(|(path, source)| refused(root, path, source))?;
+            make_all(&disk, root, &path, &mut synced)
+                .map_err(|(path, source)| refused(root, path, source))?;
         }
         let layout = Layout::resolve(root).map_err(unusable)?;
         for path in Layout::folders(root) {
@@ -87,7 +90,13 @@ impl Folder {
 /// Makes a folder and all above it durably; links among them are the administrator's and followed.
 ///
 /// What is there already, from the root down, is synced too: whoever made it may have been killed before.
-fn make_all(disk: &Disk, root: &Path, path: &Path) -> Result<(), (PathBuf, io::Error)> {
+/// That is once for each folder and not for each below it, because every start waits for it.
+fn make_all(
+    disk: &Disk,
+    root: &Path,
+    path: &Path,
+    synced: &mut HashSet<PathBuf>,
+) -> Result<(), (PathBuf, io::Error)> {
     let mut missing: Vec<&Path> = Vec::new();
     let mut present: Vec<&Path> = Vec::new();
     for above in path.ancestors() {
@@ -98,7 +107,9 @@ fn make_all(disk: &Disk, root: &Path, path: &Path) -> Result<(), (PathBuf, io::E
         }
     }
     for folder in present.into_iter().rev() {
-        sync(disk, folder)?;
+        if synced.insert(folder.to_owned()) {
+            sync(disk, folder)?;
+        }
     }
     for folder in missing.into_iter().rev() {
         let parent = folder.parent().unwrap_or(folder);

@@ -219,6 +219,25 @@ fn a_folder_is_synced_into_the_one_above_it_once_in_a_process() {
 }
 
 #[test]
+fn a_start_syncs_each_folder_once() {
+    let storage = Storage::new();
+    drop(storage.open());
+    let recorder = Arc::new(Recorder::default());
+
+    let folder = storage.open_with(recorder.clone()).unwrap();
+
+    let steps = recorder.steps();
+    let synced: BTreeSet<&Path> = steps.iter().map(|(_, path)| path.as_path()).collect();
+    assert!(steps.iter().all(|(step, _)| *step == Step::SyncFolder));
+    assert_eq!(synced.len(), steps.len());
+    let below = |path: &str| folder.root().join(path);
+    let v2 = below("docker/registry/v2");
+    for path in [folder.root(), &v2, &folder.own()] {
+        assert!(synced.contains(path), "{}", path.display());
+    }
+}
+
+#[test]
 fn appending_syncs_nothing() {
     let storage = Storage::new();
 
