@@ -221,12 +221,14 @@ impl Current {
         tree: Option<Digest>,
         time: Timestamp,
     ) -> rusqlite::Result<Outcome> {
-        if tags::target(tx, self.row.id, tag)? != seen {
+        let named = tags::named(tx, self.row.id, tag)?;
+        if named.map(|(_, digest)| digest) != seen {
             return Ok(Outcome::Skipped);
         }
         match tree {
             Some(digest) => {
-                tags::set(tx, &self.row, tag, &digest, time)?;
+                let before = named.map(|(number, _)| number);
+                tags::move_from(tx, &self.row, tag, before, &digest, time)?;
                 repositories::list(tx, &mut self.row)?;
             }
             None => self.shrunk |= tags::remove(tx, &self.row, tag)?,

@@ -99,10 +99,19 @@ pub(crate) fn target(
     repository: i64,
     tag: &Tag,
 ) -> rusqlite::Result<Option<Digest>> {
-    let sql = "SELECT n.digest FROM tags t JOIN blobs n ON n.id = t.blob_id
+    Ok(named(db, repository, tag)?.map(|(_, digest)| digest))
+}
+
+/// The same with the number of that digest.
+pub(crate) fn named(
+    db: &Connection,
+    repository: i64,
+    tag: &Tag,
+) -> rusqlite::Result<Option<(i64, Digest)>> {
+    let sql = "SELECT n.id, n.digest FROM tags t JOIN blobs n ON n.id = t.blob_id
                WHERE t.repository_id = $1 AND t.name = $2";
     db.one(sql, (repository, tag.as_str()), |row| {
-        column::digest(row, 0)
+        Ok((row.get(0)?, column::digest(row, 1)?))
     })
 }
 
@@ -114,12 +123,24 @@ pub(crate) fn set(
     digest: &Digest,
     time: Timestamp,
 ) -> rusqlite::Result<()> {
+    let before = number(tx, repository, tag)?;
+    move_from(tx, repository, tag, before, digest, time)
+}
+
+/// The same for who knows already what it named before.
+pub(crate) fn move_from(
+    tx: &Write<'_>,
+    repository: &Repository,
+    tag: &Tag,
+    before: Option<i64>,
+    digest: &Digest,
+    time: Timestamp,
+) -> rusqlite::Result<()> {
     let sql = "INSERT INTO tags (repository_id, name, blob_id, created_at, updated_at)
                VALUES ($1, $2, $3, $4, $4)
                ON CONFLICT (repository_id, name)
                DO UPDATE SET blob_id = excluded.blob_id, updated_at = excluded.updated_at";
     let blob = digests::number(tx, digest)?;
-    let before = number(tx, repository, tag)?;
     tx.change(sql, (repository.id, tag.as_str(), blob, time))?;
     reviews::tag_came(tx, repository, blob)?;
     match before {
