@@ -40,7 +40,7 @@ pub use batch::Batch;
 pub use disk::{Faults, NoFaults, Step};
 pub use folder::{Folder, Space};
 pub use layout::Tree;
-pub use link::{Link, LinkText};
+pub use link::{Link, LinkText, Links};
 pub use lock::{FolderLock, LockError};
 pub use names::{Oddities, Oddity, OddityKind};
 pub use open::OpenError;

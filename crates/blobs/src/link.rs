@@ -1,7 +1,8 @@
 //! Links: small files that hold a digest and nothing else.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use boxyard_oci::{Digest, RepoName, Tag};
@@ -13,6 +14,12 @@ use crate::look;
 
 /// No digest is longer; a link that is longer is none.
 const LONGEST: u64 = 256;
+
+/// The folder of what a tag names now.
+const CURRENT: &str = "current";
+
+/// The file of any link.
+const LINK: &str = "link";
 
 /// No media type that we write is longer.
 const LONGEST_MEDIA_TYPE: u64 = 1024;
@@ -68,10 +75,10 @@ impl Link<'_> {
         let folder = match self {
             Self::Layer { repo, digest } => layout.layer(tree, repo, digest),
             Self::Revision { repo, digest } => layout.revision(tree, repo, digest),
-            Self::TagCurrent { repo, tag } => layout.tag(tree, repo, tag).join("current"),
+            Self::TagCurrent { repo, tag } => layout.tag(tree, repo, tag).join(CURRENT),
             Self::TagIndex { repo, tag, digest } => layout.tag_index_entry(tree, repo, tag, digest),
         };
-        folder.join("link")
+        folder.join(LINK)
     }
 }
 
@@ -97,6 +104,44 @@ impl Folder {
         })?;
         let text = text.filter(|text| text.len() as u64 <= LONGEST_MEDIA_TYPE);
         Ok(text.and_then(|text| String::from_utf8(text).ok()))
+    }
+}
+
+/// The links of one kind in a repository, below their folder, which is open.
+///
+/// From the root down a link has a dozen components, and the kernel looks at each; of many links in one folder that is most of what they cost.
+#[derive(Debug)]
+pub struct Links {
+    folder: Folder,
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+impl Folder {
+    /// Opens the folder of a repository's tags; none where there is no such folder.
+    pub fn tag_links(&self, tree: Tree, repo: &RepoName) -> io::Result<Option<Links>> {
+        self.links(self.inner.layout.tags(tree, repo))
+    }
+
+    fn links(&self, path: PathBuf) -> io::Result<Option<Links>> {
+        let opened = look::open_folder(&path)?;
+        Ok(opened.map(|fd| Links {
+            folder: self.clone(),
+            path,
+            fd,
+        }))
+    }
+}
+
+impl Links {
+    /// Reads what a tag names, and when that was written.
+    pub fn tag(&self, tag: &Tag) -> io::Result<(LinkText, Option<SystemTime>)> {
+        let below = Path::new(tag.as_str()).join(CURRENT).join(LINK);
+        let read = || look::read_below(self.fd.as_fd(), &self.path, &below, LONGEST);
+        let read = self.folder.timed(Action::GetContent, read)?;
+        Ok(read.map_or((LinkText::Absent, None), |(text, modified)| {
+            (parse(&text), modified)
+        }))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,6 +101,42 @@ pub(crate) fn read_bounded(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>>
     Ok(Some(bytes))
 }
 
+/// A small file, and when it was written.
+pub(crate) type Dated = (Vec<u8>, Option<SystemTime>);
+
+/// The same for a file below a folder that is open already, which `path` names for errors; with the time at which it was written.
+///
+/// One that is as long as it says is read at once, without asking whether more comes.
+pub(crate) fn read_below(
+    folder: BorrowedFd<'_>,
+    path: &Path,
+    below: &Path,
+    max: u64,
+) -> io::Result<Option<Dated>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    let context = |errno| in_context(&path.join(below), errno);
+    let Some(fd) = open_at(folder, below, flags).map_err(context)? else {
+        return Ok(None);
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(context)?;
+    let Some(size) = size_of_file(&stat) else {
+        return Ok(None);
+    };
+    let wanted = usize::try_from(size.min(max.saturating_add(1))).unwrap_or_default();
+    let mut bytes = vec![0; wanted];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::read(&fd, rest) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(PathError::wrap("read", &path.join(below), errno.into())),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(Some((bytes, modified_time(&stat))))
+}
+
 /// The entries of a folder in the order of their bytes; of an absent folder none.
 pub(crate) fn entries(path: &Path) -> io::Result<Vec<Entry>> {
     let mut found = Vec::new();
@@ -173,14 +209,24 @@ fn modified_time(stat: &Stat) -> Option<SystemTime> {
 
 /// Opens an absolute path in which nothing may be a symbolic link; what is not there, or behind one, is `None`.
 fn open(path: &Path, flags: OFlags) -> io::Result<Option<OwnedFd>> {
+    open_at(CWD, path, flags).map_err(|errno| in_context(path, errno))
+}
+
+/// The same for a path that begins at `folder`, unless it is absolute.
+fn open_at(
+    folder: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlags,
+) -> rustix::io::Result<Option<OwnedFd>> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let opened = if WITHOUT_OPENAT2.load(Ordering::Relaxed) {
-        open_by_component(path, flags)
+        open_by_component(folder, path, flags)
     } else {
-        match rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        let resolve = ResolveFlags::NO_SYMLINKS;
+        match rustix::fs::openat2(folder, path, flags, Mode::empty(), resolve) {
             Err(Errno::NOSYS | Errno::PERM) => {
                 WITHOUT_OPENAT2.store(true, Ordering::Relaxed);
-                open_by_component(path, flags)
+                open_by_component(folder, path, flags)
             }
             opened => opened,
         }
@@ -188,14 +234,19 @@ fn open(path: &Path, flags: OFlags) -> io::Result<Option<OwnedFd>> {
     match opened {
         Ok(fd) => Ok(Some(fd)),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => Ok(None),
-        Err(errno) => Err(in_context(path, errno)),
+        Err(errno) => Err(errno),
     }
 }
 
 /// The same by hand, one component after the other.
-fn open_by_component(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+fn open_by_component(
+    folder: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
     let through = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut at = rustix::fs::openat(CWD, "/", through, Mode::empty())?;
+    let begin = if path.is_absolute() { "/" } else { "." };
+    let mut at = rustix::fs::openat(folder, begin, through, Mode::empty())?;
     let mut components = path.components().peekable();
     while let Some(component) = components.next() {
         let Component::Normal(name) = component else {
@@ -216,6 +267,7 @@ fn in_context(path: &Path, errno: Errno) -> io::Error {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::fd::AsFd;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -225,7 +277,7 @@ mod tests {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let resolve = ResolveFlags::NO_SYMLINKS;
         let at_once = rustix::fs::openat2(CWD, path, flags, Mode::empty(), resolve);
-        (at_once.is_ok(), open_by_component(path, flags).is_ok())
+        (at_once.is_ok(), open_by_component(CWD, path, flags).is_ok())
     }
 
     fn tree_with_links() -> tempfile::TempDir {
@@ -298,5 +350,33 @@ mod tests {
         assert_eq!(read_bounded(&path, 5).unwrap().unwrap(), b"12345");
         assert_eq!(read_bounded(&path, 3).unwrap().unwrap(), b"1234");
         assert_eq!(read_bounded(&path.with_extension("none"), 3).unwrap(), None);
+    }
+
+    #[test]
+    fn below_an_open_folder_is_read_what_is_read_from_the_root() {
+        let dir = tree_with_links();
+        let root = dir.path().canonicalize().unwrap();
+        let folder = open_folder(&root).unwrap().unwrap();
+        let read = |below: &str, max| {
+            let read = read_below(folder.as_fd(), &root, Path::new(below), max).unwrap();
+            read.map(|(bytes, modified)| (bytes, modified.is_some()))
+        };
+
+        assert_eq!(read("real/folder/file", 9), Some((b"bytes".to_vec(), true)));
+        assert_eq!(read("real/folder/file", 3), Some((b"byte".to_vec(), true)));
+        for absent in [
+            "real/folder/none",
+            "real/folder",
+            "real/link",
+            "alias/folder/file",
+        ] {
+            assert_eq!(read(absent, 9), None, "{absent}");
+        }
+        let by_component = |path: &str| {
+            let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            open_by_component(folder.as_fd(), Path::new(path), flags).is_ok()
+        };
+        assert!(by_component("real/folder/file"));
+        assert!(!by_component("alias/folder/file"));
     }
 }

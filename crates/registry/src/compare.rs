@@ -11,8 +11,8 @@ use boxyard_oci::{Digest, Manifest, RepoName, Tag};
 use crate::Registry;
 use crate::error::{During, Internal, blocking, on_disk};
 use crate::reading::{
-    LinkInTree, RevisionInTree, TagInTree, WrongSize, bad_manifest, lying_size, read_layer,
-    read_revision, read_tag, wrong_sizes,
+    LinkInTree, RevisionInTree, TagInTree, TagsInTree, WrongSize, bad_manifest, lying_size,
+    read_layer, read_revision, wrong_sizes,
 };
 
 /// A tag as its row and the tree have it.
@@ -39,11 +39,13 @@ impl Registry {
     ) -> Result<Vec<ComparedTag>, Internal> {
         let states = self.meta.tag_states(repo, tags).await;
         let states = states.during("look up tags")?;
-        let names: Vec<Tag> = tags.to_vec();
-        let found = self
-            .read_each(repo, names, read_tag)
-            .await
-            .during("read the tags of the tree")?;
+        let (folder, name, names) = (self.folder.clone(), repo.clone(), tags.to_vec());
+        let found: Vec<TagInTree> = on_disk(move || {
+            let tree = TagsInTree::open(&folder, &name)?;
+            names.iter().map(|tag| tree.read(tag)).collect()
+        })
+        .await
+        .during("read the tags of the tree")?;
         let both = tags.iter().cloned().zip(states).zip(found);
         Ok(both
             .map(|((tag, (seen, doubted)), found)| ComparedTag {

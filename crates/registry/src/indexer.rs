@@ -8,6 +8,7 @@ use boxyard_oci::{Digest, RepoName, Tag};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::Registry;
+use crate::compare::ComparedTag;
 use crate::error::{During, Internal, on_disk};
 
 /// Objects compared in one go, between which requests get their turn.
@@ -202,7 +203,8 @@ impl Registry {
         let (layers, loose) = self.index_layers(repo).await?;
         let manifests = self.index_manifests(repo).await?;
         self.report_missing(repo, &loose).await?;
-        let tags = self.index_tags(repo).await?;
+        // Two chunks are under way in it, which is much to carry for whoever waits.
+        let tags = Box::pin(self.index_tags(repo)).await?;
         progress.layers += layers;
         progress.manifests += manifests;
         progress.tags += tags;
@@ -296,15 +298,47 @@ impl Registry {
         let mut names: BTreeSet<Tag> = in_tree.into_iter().collect();
         names.extend(self.rows_of_tags(repo).await?);
         let names: Vec<Tag> = names.into_iter().collect();
-        for chunk in names.chunks(CHUNK) {
-            let compared = self.look_at_tags(repo, chunk).await?;
-            if !self.follow_tags(repo, compared).await? {
-                for tag in chunk {
-                    self.refresh_tag(repo, tag).await?;
-                }
-            }
+        let mut chunks = names.chunks(CHUNK);
+        let mut looking = chunks.next();
+        let mut looked: Option<(&[Tag], Vec<ComparedTag>)> = None;
+        // While some are written, the next ones are read.
+        while looking.is_some() || looked.is_some() {
+            let (followed, next) = tokio::join!(
+                self.follow_chunk(repo, looked.take()),
+                self.look_at_chunk(repo, looking),
+            );
+            followed?;
+            looked = next?;
+            looking = chunks.next();
         }
         Ok(names.len() as u64)
+    }
+
+    async fn look_at_chunk<'a>(
+        &self,
+        repo: &RepoName,
+        chunk: Option<&'a [Tag]>,
+    ) -> Result<Option<(&'a [Tag], Vec<ComparedTag>)>, Internal> {
+        match chunk {
+            Some(chunk) => Ok(Some((chunk, self.look_at_tags(repo, chunk).await?))),
+            None => Ok(None),
+        }
+    }
+
+    async fn follow_chunk(
+        &self,
+        repo: &RepoName,
+        looked: Option<(&[Tag], Vec<ComparedTag>)>,
+    ) -> Result<(), Internal> {
+        let Some((chunk, compared)) = looked else {
+            return Ok(());
+        };
+        if !self.follow_tags(repo, compared).await? {
+            for tag in chunk {
+                self.refresh_tag(repo, tag).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use boxyard_oci::{RepoName, Tag};
 use crate::Registry;
 use crate::error::{During, Internal, on_disk};
 use crate::pull::PullError;
-use crate::reading::read_tag;
+use crate::reading::TagsInTree;
 
 /// How many manifests of a repository without tags are read to see whether it has any.
 const TRIED: usize = 16;
@@ -164,7 +164,7 @@ impl Registry {
             let mut names: BTreeSet<Tag> = pending.keys().cloned().collect();
             names.extend(folder.tags(Tree::Distribution, &repo)?);
             names.extend(folder.tags(Tree::Own, &repo)?);
-            let mut tags = Vec::new();
+            let (tree, mut tags) = (TagsInTree::open(&folder, &repo)?, Vec::new());
             for tag in names {
                 if tags.len() == limit {
                     break;
@@ -174,7 +174,7 @@ impl Registry {
                 }
                 let is_there = match pending.get(&tag) {
                     Some(is_there) => *is_there,
-                    None => read_tag(&folder, &repo, &tag)?.target.is_some(),
+                    None => tree.read(&tag)?.target.is_some(),
                 };
                 if is_there {
                     tags.push(tag);

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::SystemTime;
 
-use boxyard_blobs::{Folder, Link, LinkText, Tree};
+use boxyard_blobs::{Folder, Link, LinkText, Links, Tree};
 use boxyard_meta::{Finding, FindingKind, LayerInTree, Reconcile};
 use boxyard_oci::{Digest, Kind, Manifest, MediaType, RepoName, Tag};
 use bytes::Bytes;
@@ -64,27 +64,51 @@ impl TagInTree {
     }
 }
 
-/// Reads the tag's link in either tree; an unreadable one recovers from a sole entry of the tag's index.
-pub(crate) fn read_tag(folder: &Folder, repo: &RepoName, tag: &Tag) -> io::Result<TagInTree> {
-    let link = Link::TagCurrent { repo, tag };
-    for tree in [Tree::Distribution, Tree::Own] {
-        let (target, finding) = match folder.read_link(tree, &link)? {
-            LinkText::Absent => continue,
+/// The tags of a repository in both trees, whose folders are open.
+pub(crate) struct TagsInTree<'a> {
+    folder: &'a Folder,
+    repo: &'a RepoName,
+    theirs: Option<Links>,
+    ours: Option<Links>,
+}
+
+impl<'a> TagsInTree<'a> {
+    pub(crate) fn open(folder: &'a Folder, repo: &'a RepoName) -> io::Result<Self> {
+        Ok(Self {
+            folder,
+            repo,
+            theirs: folder.tag_links(Tree::Distribution, repo)?,
+            ours: folder.tag_links(Tree::Own, repo)?,
+        })
+    }
+
+    /// Reads the tag's link in either tree; an unreadable one recovers from a sole entry of the tag's index.
+    pub(crate) fn read(&self, tag: &Tag) -> io::Result<TagInTree> {
+        let read = |links: &Option<Links>| match links {
+            Some(links) => links.tag(tag),
+            None => Ok((LinkText::Absent, None)),
+        };
+        let (theirs, ours) = (read(&self.theirs)?, read(&self.ours)?);
+        let both = theirs.0 != LinkText::Absent && ours.0 != LinkText::Absent;
+        let (text, modified) = match theirs {
+            (LinkText::Absent, _) => ours,
+            theirs => theirs,
+        };
+        let (target, finding) = match text {
+            LinkText::Absent => return Ok(TagInTree::default()),
             LinkText::To(digest) => (Some(digest), None),
             LinkText::Garbled => {
-                let target = sole_index_entry(folder, repo, tag)?;
-                (target, Some(garbled_tag(repo, tag, target.as_ref())))
+                let target = sole_index_entry(self.folder, self.repo, tag)?;
+                (target, Some(garbled_tag(self.repo, tag, target.as_ref())))
             }
         };
-        let ours = folder.read_link(Tree::Own, &link)?;
-        return Ok(TagInTree {
+        Ok(TagInTree {
             target,
-            modified: folder.link_modified(tree, &link)?,
+            modified,
             finding,
-            hides_ours: tree == Tree::Distribution && ours != LinkText::Absent,
-        });
+            hides_ours: both,
+        })
     }
-    Ok(TagInTree::default())
 }
 
 fn sole_index_entry(folder: &Folder, repo: &RepoName, tag: &Tag) -> io::Result<Option<Digest>> {
