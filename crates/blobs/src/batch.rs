@@ -1,9 +1,10 @@
 //! Changes to the tree that are made durable together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use boxyard_oci::{Digest, RepoName, Tag};
 use bytes::Bytes;
@@ -21,17 +22,19 @@ use crate::walk::has_link;
 /// Changes to links, and to the blobs that they need.
 ///
 /// Nothing happens before [`Batch::finish`], which may be repeated with the same changes after it failed anywhere.
-/// Each file and each folder is then synced once, however many of the changes touch it.
+/// Each file and each folder is then synced once, however many of the changes touch it, or all of them together.
 /// What leads to something is written after it and removed before it; apart from that the order of the calls counts.
 #[derive(Debug)]
 pub struct Batch {
     folder: Folder,
     stages: Vec<Stage>,
+    // The last repository whose folder was looked for in our own tree, and whether it was there.
+    looked_for: Option<(RepoName, bool)>,
 }
 
 /// The order in which files appear; they disappear in the opposite one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+pub(crate) enum Rank {
     Repository,
     Blob,
     Layer,
@@ -40,12 +43,21 @@ enum Rank {
     TagCurrent,
 }
 
+/// A file to be written.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    pub(crate) rank: Rank,
+    pub(crate) path: PathBuf,
+    pub(crate) content: Bytes,
+}
+
 /// Writes, and then removals.
 #[derive(Debug, Default)]
-struct Stage {
-    folders: BTreeSet<PathBuf>,
-    writes: BTreeMap<(Rank, PathBuf), Bytes>,
-    blobs: BTreeSet<Digest>,
+pub(crate) struct Stage {
+    pub(crate) folders: BTreeSet<PathBuf>,
+    // In the order of the calls, until the batch is finished.
+    pub(crate) files: Vec<NewFile>,
+    pub(crate) blobs: BTreeSet<Digest>,
     removals: BTreeSet<(Rank, Removal)>,
     // The folders of the removals; a write below one of them must come after it.
     removed: BTreeSet<PathBuf>,
@@ -63,6 +75,7 @@ impl Folder {
         Batch {
             folder: self.clone(),
             stages: vec![Stage::default()],
+            looked_for: None,
         }
     }
 }
@@ -109,6 +122,20 @@ impl Batch {
         self.remove(Rank::Layer, folder);
     }
 
+    /// Whether our own tree may hold anything of a repository; in most it holds nothing.
+    pub fn is_in_own_tree(&mut self, repo: &RepoName) -> bool {
+        if let Some((last, is_there)) = &self.looked_for
+            && last == repo
+        {
+            return *is_there;
+        }
+        let path = self.folder.inner.layout.repository(Tree::Own, repo);
+        // What cannot be looked at is told by who tries to remove it.
+        let is_there = look::is_folder(&path).unwrap_or(true);
+        self.looked_for = Some((repo.clone(), is_there));
+        is_there
+    }
+
     /// Removes the link of a manifest, and its media type.
     pub fn remove_revision(&mut self, tree: Tree, repo: &RepoName, digest: &Digest) {
         let folder = self.folder.inner.layout.revision(tree, repo, digest);
@@ -136,9 +163,12 @@ impl Batch {
 
     /// Makes all the changes, durably.
     pub fn finish(self) -> io::Result<()> {
-        let links = &self.folder.inner.links;
-        let _alone = links.lock().unwrap_or_else(PoisonError::into_inner);
-        let Self { folder, stages } = &self;
+        let inner = Arc::clone(&self.folder.inner);
+        let _alone = inner.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let Self {
+            folder, mut stages, ..
+        } = self;
+        stages.iter_mut().for_each(Stage::sort);
         folder.timed(Action::PutContent, || {
             stages.iter().try_for_each(|stage| {
                 folder.make_writes(stage)?;
@@ -163,7 +193,12 @@ impl Batch {
 
     fn write(&mut self, rank: Rank, path: PathBuf, content: Bytes) -> &mut Stage {
         let stage = self.stage_for(&path);
-        stage.writes.insert((rank, path), content);
+        let file = NewFile {
+            rank,
+            path,
+            content,
+        };
+        stage.files.push(file);
         stage
     }
 
@@ -171,6 +206,26 @@ impl Batch {
         let stage = self.stage();
         stage.removed.insert(folder.clone());
         stage.removals.insert((rank, Removal::Folder(folder)));
+    }
+}
+
+impl NewFile {
+    fn key(&self) -> (Rank, &[u8]) {
+        (self.rank, self.bytes_of_path())
+    }
+
+    /// Comparing them is much cheaper than comparing paths by their components.
+    pub(crate) fn bytes_of_path(&self) -> &[u8] {
+        self.path.as_os_str().as_bytes()
+    }
+}
+
+impl Stage {
+    /// Leaves the last content of each path, in the order in which the files appear.
+    fn sort(&mut self) {
+        self.files.reverse();
+        self.files.sort_by(|one, other| one.key().cmp(&other.key()));
+        self.files.dedup_by(|next, kept| next.path == kept.path);
     }
 }
 
@@ -183,12 +238,24 @@ impl Folder {
             .iter()
             .map(|blob| inner.claims.claim(blob))
             .collect();
+        if inner.filesystems.suit(stage.files.len()) {
+            match self.write_at_once(stage) {
+                // Something is mounted within the tree.
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
+                done => return done,
+            }
+        }
+        self.write_each(stage)
+    }
+
+    fn write_each(&self, stage: &Stage) -> io::Result<()> {
+        let inner = &self.inner;
         let mut plan = inner.folders.plan();
         for folder in &stage.folders {
             plan.make_lasting(&inner.disk, folder)?;
         }
         let mut folders = BTreeSet::new();
-        for (_, path) in stage.writes.keys() {
+        for NewFile { path, .. } in &stage.files {
             let folder = path.parent().unwrap_or(path);
             if folders.insert(folder) {
                 plan.make_leaf(&inner.disk, folder)?;
@@ -202,10 +269,9 @@ impl Folder {
 
     fn write_and_rename(&self, stage: &Stage) -> io::Result<()> {
         let disk = &self.inner.disk;
-        let paths = || stage.writes.keys().map(|(_, path)| path);
-        let writes = Vec::from_iter(&stage.writes);
-        let written = together::each(&writes, |((_, path), content)| {
-            write_synced(disk, &temporary(path), content)
+        let paths = || stage.files.iter().map(|file| &file.path);
+        let written = together::each(&stage.files, |file| {
+            write_synced(disk, &temporary(&file.path), &file.content)
         });
         let renamed =
             written.and_then(|()| paths().try_for_each(|path| disk.rename(&temporary(path), path)));

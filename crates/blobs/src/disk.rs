@@ -1,13 +1,15 @@
 //! Every system call that changes the disk, each of which can be made to fail by a test.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::look;
@@ -25,6 +27,8 @@ pub enum Step {
     Rename,
     /// The entries of a folder are made durable.
     SyncFolder,
+    /// All that a filesystem holds is made durable; the path is that of a folder on it.
+    SyncFilesystem,
     /// An empty folder appears.
     CreateFolder,
     /// A file or an empty folder disappears.
@@ -41,6 +45,7 @@ impl Step {
             Self::SyncFile => "sync file",
             Self::Rename => "rename to",
             Self::SyncFolder => "sync folder",
+            Self::SyncFilesystem => "sync the filesystem of",
             Self::CreateFolder => "create folder",
             Self::Unlink => "remove",
             Self::Truncate => "truncate",
@@ -160,6 +165,29 @@ impl Disk {
                 // Some network filesystems sync no folders and say so: there is nothing that could be lost, or nothing to be done.
                 Err(Errno::INVAL | Errno::NOTSUP | Errno::NOSYS) => Ok(()),
                 synced => Ok(synced?),
+            }
+        })
+    }
+
+    /// Makes durable all that was written, by anybody, to the filesystem that an open folder is on.
+    pub(crate) fn sync_filesystem(&self, folder: &OwnedFd, path: &Path) -> io::Result<()> {
+        self.attempt(Step::SyncFilesystem, path, || {
+            Ok(rustix::fs::syncfs(folder)?)
+        })
+    }
+
+    /// Creates the folder `path`, whose name is given by itself, in an open one; answers whether it was not there.
+    pub(crate) fn create_folder_in(
+        &self,
+        folder: &OwnedFd,
+        name: &OsStr,
+        path: &Path,
+    ) -> io::Result<bool> {
+        self.attempt(Step::CreateFolder, path, || {
+            match rustix::fs::mkdirat(folder, name, Mode::from(0o777)) {
+                Ok(()) => Ok(true),
+                Err(Errno::EXIST) => Ok(false),
+                Err(errno) => Err(errno.into()),
             }
         })
     }

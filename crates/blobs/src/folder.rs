@@ -10,6 +10,7 @@ use crate::disk::{Disk, PathError};
 use crate::fence::Fences;
 use crate::folders::Folders;
 use crate::layout::Layout;
+use crate::syncing::Filesystems;
 use crate::{look, small_file};
 
 /// A storage folder: blobs, uploads, links, and our own folder beside them.
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) fences: Arc<Fences>,
     // One batch of links is written at a time.
     pub(crate) links: Mutex<()>,
+    pub(crate) filesystems: Filesystems,
     // It comes after the folder is open, if anybody watches.
     pub(crate) stopwatch: OnceLock<Arc<dyn Stopwatch>>,
 }

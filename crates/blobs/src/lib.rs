@@ -8,6 +8,7 @@
 //! Each operation may be repeated after it was cut short anywhere, and then completes.
 
 mod action;
+mod at_once;
 mod batch;
 mod blob;
 mod claims;
@@ -26,6 +27,7 @@ mod probe;
 mod remove;
 mod session;
 mod small_file;
+mod syncing;
 mod together;
 mod transfer;
 mod upload;
@@ -45,6 +47,7 @@ pub use lock::{FolderLock, LockError};
 pub use names::{Oddities, Oddity, OddityKind};
 pub use open::OpenError;
 pub use session::{Sidecar, UploadId, UploadIdError};
+pub use syncing::Syncing;
 pub use transfer::Copied;
 pub use upload::{Upload, UploadFault};
 pub use walk::{Repositories, Which};

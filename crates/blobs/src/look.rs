@@ -3,7 +3,7 @@
 //! Names in the tree come from strangers and from other programs; a link among them could lead anywhere.
 //! Only the folders above the tree may be links: they are resolved once, when the folder is opened.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -64,6 +64,21 @@ fn plain_file(path: &Path, opened: Option<OwnedFd>) -> io::Result<Option<(File, 
 /// Opens a folder.
 pub(crate) fn open_folder(path: &Path) -> io::Result<Option<OwnedFd>> {
     open(path, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+/// Opens a folder in an open one, if it is one and on the same filesystem.
+///
+/// The path is for the error alone.
+pub(crate) fn open_child(folder: &OwnedFd, name: &OsStr, path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    rustix::fs::openat2(folder, name, flags, Mode::empty(), resolve)
+        .map_err(|errno| in_context(path, errno))
+}
+
+/// Whether the system opens paths without crossing to another filesystem.
+pub(crate) fn can_stay_on_a_filesystem(folder: &OwnedFd) -> bool {
+    open_child(folder, OsStr::new("."), Path::new(".")).is_ok()
 }
 
 /// Whether there is a folder.

@@ -12,6 +12,7 @@ use crate::disk::{Disk, Faults, PathError};
 use crate::folder::{Folder, Inner};
 use crate::folders::Folders;
 use crate::layout::Layout;
+use crate::syncing::Filesystems;
 use crate::{claims::Claims, fence::Fences};
 
 /// Why a storage folder cannot be used.
@@ -76,6 +77,7 @@ impl Folder {
         Ok(Self {
             inner: Arc::new(Inner {
                 folders: Folders::new(layout.anchors()),
+                filesystems: Filesystems::of(&layout.anchors()),
                 layout,
                 disk,
                 claims: Claims::default(),

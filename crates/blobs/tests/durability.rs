@@ -44,6 +44,8 @@ impl Unsynced {
                 );
                 self.entries.insert(path.to_owned());
             }
+            // Everything of these tests is on one filesystem.
+            Step::SyncFilesystem => *self = Self::default(),
             Step::SyncFolder => self.entries.retain(|entry| entry.parent() != Some(path)),
         }
     }
@@ -144,6 +146,49 @@ fn links_are_durable_from_the_root_down_with_one_sync_for_each_folder() {
     let syncs: Vec<PathBuf> = syncs.map(|(_, path)| path).collect();
     let distinct: BTreeSet<&PathBuf> = syncs.iter().collect();
     assert_eq!(syncs.len(), distinct.len());
+}
+
+#[test]
+fn many_files_are_durable_from_the_root_down_with_two_syncs_of_their_filesystem() {
+    let storage = Storage::new();
+    let recorder = Arc::new(Recorder::default());
+    let folder = storage.open_with(recorder.clone()).unwrap();
+    let (repo, digests) = (&repo("a/b"), (0..100_u8).map(|number| digest(&[number])));
+    let digests: Vec<_> = digests.collect();
+    let opened = recorder.steps().len();
+
+    let mut batch = folder.batch();
+    for (number, digest) in (0..100_u8).zip(&digests) {
+        batch.write_blob(digest, vec![number].into());
+        batch.write_link(Tree::Distribution, &Link::Layer { repo, digest }, digest);
+    }
+    batch.finish().unwrap();
+
+    let unsynced = Unsynced::after(&recorder.steps());
+    let layers = storage.v2().join("repositories/a/b/_layers/sha256");
+    for (number, digest) in (0..100_u8).zip(&digests) {
+        unsynced.assert_durable(&blob_path(&storage, &[number]));
+        unsynced.assert_durable(&layers.join(digest.hex()).join("link"));
+    }
+    let made = recorder.steps().split_off(opened);
+    let count = |kind| made.iter().filter(|(step, _)| *step == kind).count();
+    assert_eq!(count(Step::SyncFilesystem), 2);
+    assert_eq!(count(Step::SyncFile) + count(Step::SyncFolder), 0);
+}
+
+#[test]
+fn a_few_files_do_not_wait_for_what_others_have_written() {
+    let storage = Storage::new();
+    let (repo, digest) = (&repo("a/b"), &digest(b"1"));
+
+    let steps = record(&storage, |folder| {
+        let mut batch = folder.batch();
+        batch.write_link(Tree::Distribution, &Link::Layer { repo, digest }, digest);
+        batch.finish().unwrap();
+    });
+
+    let is_whole = |(step, _): &(Step, PathBuf)| *step == Step::SyncFilesystem;
+    assert!(!steps.iter().any(is_whole));
 }
 
 #[test]

@@ -7,8 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use boxyard_blobs::testing::{FailOnce, NoSpaceAt};
-use boxyard_blobs::{Folder, Link, Step, Tree, UploadFault};
+use boxyard_blobs::{Folder, Link, Step, Syncing, Tree, UploadFault};
 use support::{Storage, begin, content, digest, push, repo, tag};
+
+fn link_tag_at_once(folder: &Folder) -> io::Result<()> {
+    folder.sync_by(Syncing::Whole);
+    link_tag(folder)
+}
 
 fn link_tag(folder: &Folder) -> io::Result<()> {
     let (repo, tag, digest) = (&repo("a/b"), &tag("latest"), &digest(b"bytes"));
@@ -47,6 +52,7 @@ fn a_full_disk_is_told_apart_and_writing_goes_on_when_there_is_room() {
     fill_up_everywhere(|folder| folder.write_blob(&digest(b"bytes"), b"bytes"));
     fill_up_everywhere(|folder| push(folder, &repo("a"), b"bytes"));
     fill_up_everywhere(link_tag);
+    fill_up_everywhere(link_tag_at_once);
 }
 
 #[test]
@@ -118,6 +124,33 @@ fn any_failed_sync_fails_the_operation_and_a_repetition_makes_everything_anew() 
             assert!(failures > 0, "{kind:?} never failed");
         }
     }
+}
+
+#[test]
+fn a_filesystem_that_cannot_be_synced_leaves_nothing_that_was_only_in_memory() {
+    let mut failures = 0;
+    for step in 0..100 {
+        let storage = Storage::new();
+        let failing = Arc::new(FailOnce::new(Step::SyncFilesystem, step));
+        let folder = storage.open_with(failing).unwrap();
+        if link_tag_at_once(&folder).is_ok() {
+            break;
+        }
+        failures += 1;
+        // Of the second step only the blob stays, which the first one has made durable under another name.
+        let left = storage.files();
+        let left: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(
+            left.iter().all(|name| step > 0 && name.ends_with("/data")),
+            "{left:?}"
+        );
+
+        link_tag_at_once(&folder).unwrap();
+
+        assert_eq!(content(&folder, &digest(b"bytes")).unwrap(), b"bytes");
+        storage.assert_nothing_unfinished();
+    }
+    assert_eq!(failures, 2);
 }
 
 #[test]

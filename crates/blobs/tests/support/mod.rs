@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use boxyard_blobs::testing::CrashAt;
-use boxyard_blobs::{Faults, Folder, NoFaults, Sidecar, Upload, UploadId};
+use boxyard_blobs::{Faults, Folder, NoFaults, Sidecar, Syncing, Upload, UploadId};
 use boxyard_oci::{Algorithm, Digest, RepoName, Tag};
 use tempfile::TempDir;
 
@@ -97,8 +97,23 @@ impl Storage {
     }
 }
 
-/// Ends `operate` after each of its steps in turn; each time the folder is opened again, checked, and the operation repeated.
+/// Ends `operate` after each of its steps in turn, in both ways of syncing; each time the folder is opened again, checked, and the operation repeated.
 pub(crate) fn crash_everywhere(
+    prepare: impl Fn(&Folder),
+    operate: impl Fn(&Folder) -> io::Result<()>,
+    check: impl Fn(&Folder),
+    check_done: impl Fn(&Folder),
+) {
+    for syncing in [Syncing::Each, Syncing::Whole] {
+        let operate = |folder: &Folder| {
+            folder.sync_by(syncing);
+            operate(folder)
+        };
+        crash_at_each_step(&prepare, operate, &check, &check_done);
+    }
+}
+
+fn crash_at_each_step(
     prepare: impl Fn(&Folder),
     operate: impl Fn(&Folder) -> io::Result<()>,
     check: impl Fn(&Folder),
