@@ -113,14 +113,14 @@ impl Meta {
         .await
     }
 
-    /// Ends the projection of each owner that was not queued again since `sequence`.
+    /// Ends each of these queueings, whose owner stays if it was queued again meanwhile.
     ///
     /// The caller has synced the paths, so a blob's bytes leave the database with its row.
-    pub async fn end_projections(&self, done: &[(Owner, i64)]) -> Result<(), MetaError> {
-        let done = done.to_vec();
+    pub async fn end_projections(&self, sequences: &[i64]) -> Result<(), MetaError> {
+        let sequences = sequences.to_vec();
         self.write(move |tx| {
-            done.iter()
-                .try_for_each(|(owner, sequence)| end(tx, owner, *sequence))
+            let mut sequences = sequences.into_iter();
+            sequences.try_for_each(|sequence| end(tx, sequence))
         })
         .await
     }
@@ -238,17 +238,15 @@ fn insert(tx: &Write<'_>, sql: &str, key: Key) -> rusqlite::Result<()> {
     tx.change(sql, params).map(drop)
 }
 
-fn end(tx: &Write<'_>, owner: &Owner, sequence: i64) -> rusqlite::Result<()> {
-    let Some(key) = Key::of(tx, owner)? else {
-        return Ok(());
-    };
-    let sql = "DELETE FROM projections
-               WHERE repository_id = $1 AND kind = $2 AND name = $3 AND sequence = $4";
-    let ended = tx.change(sql, (key.repository, key.kind, &key.name, sequence))? > 0;
-    if let (true, Owner::Blob(digest)) = (ended, owner) {
-        blobs::drop_bytes(tx, digest)?;
-    }
-    Ok(())
+/// A number is given to one queueing alone, so it tells the owner without asking for its repository.
+fn end(tx: &Write<'_>, sequence: i64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM blob_bytes WHERE blob_id = (
+                   SELECT b.id FROM projections p JOIN blobs b ON b.digest = p.name
+                   WHERE p.sequence = $1 AND p.kind = $2
+               )";
+    tx.change(sql, (sequence, BLOB))?;
+    tx.change("DELETE FROM projections WHERE sequence = $1", [sequence])
+        .map(drop)
 }
 
 /// A row of the queue.

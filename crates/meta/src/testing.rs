@@ -109,10 +109,7 @@ impl Database {
     /// Ends whatever waits in the projection queue.
     pub(crate) async fn settle(&self) {
         let wanted = self.waiting().await;
-        let done: Vec<_> = wanted
-            .into_iter()
-            .map(|one| (one.owner, one.sequence))
-            .collect();
+        let done: Vec<i64> = wanted.iter().map(|one| one.sequence).collect();
         self.meta.end_projections(&done).await.unwrap();
     }
 

@@ -226,7 +226,7 @@ impl Registry {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.registry.holds.0.fetch_sub(1, Ordering::SeqCst);
-        self.registry.projector.wake();
+        self.registry.projector.hurry();
     }
 }
 

@@ -150,7 +150,7 @@ impl Registry {
                     break;
                 };
                 if !gone.is_empty() {
-                    self.projector.wake();
+                    self.projector.hurry();
                     pace.spend(gone.len() as u64).await;
                 }
             }
@@ -192,7 +192,7 @@ impl Registry {
                         // Who has left does not hear it.
                         let _ = gone.send(one).await;
                     }
-                    self.projector.wake();
+                    self.projector.hurry();
                 }
                 if report.removed() == before.removed() {
                     break;

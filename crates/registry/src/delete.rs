@@ -59,7 +59,7 @@ impl Registry {
         self.refresh_tag(permit.repo(), tag).await?;
         let events = teller.tell(permit.repo(), Happening::TagDeleted(tag));
         let deleted = self.meta.delete_tag(permit.repo(), tag, events).await;
-        self.projector.wake();
+        self.projector.hurry();
         self.told.wake();
         deleted.during("delete a tag")
     }
@@ -77,7 +77,7 @@ impl Registry {
         self.delete_layer_of(permit.repo(), digest).await?;
         let tell = telling(teller, permit.repo(), *digest);
         let deleted = self.meta.delete_manifest(permit.repo(), digest, tell).await;
-        self.projector.wake();
+        self.projector.hurry();
         self.told.wake();
         match deleted.during("delete a manifest")? {
             Some(_) => Ok(()),
@@ -107,7 +107,7 @@ impl Registry {
         self.index_now(permit.repo()).await?;
         let events = teller.tell(permit.repo(), Happening::BlobDeleted(digest));
         let deleted = self.meta.delete_blob(permit.repo(), digest, events).await;
-        self.projector.wake();
+        self.projector.hurry();
         self.told.wake();
         match deleted.during("delete a blob")? {
             DeleteBlob::Deleted => Ok(()),

@@ -6,6 +6,7 @@
 mod adopted;
 mod backup;
 mod blob;
+mod changes;
 mod claims;
 mod collector;
 mod compare;

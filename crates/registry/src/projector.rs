@@ -8,21 +8,24 @@ use std::time::Duration;
 
 use boxyard_blobs::{Batch, Folder, Link, Tree};
 use boxyard_meta::{Owner, StoredManifest, TagTarget, Wanted, WantedState};
-use boxyard_oci::{Digest, Manifest, RepoName, Tag};
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Notify, watch};
+use boxyard_oci::{Digest, RepoName, Tag};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, watch};
 
 use crate::Registry;
+use crate::changes::Changes;
 use crate::error::{During, Internal, blocking};
 
-/// Paths brought up to date in one go, which share the syncs of their folders.
-const ROUND: usize = 512;
+/// Paths brought up to date in one go, which share the cost of being synced.
+///
+/// Everything that waits, within bounds on memory and on how long clients of the writer wait for the end of a round.
+const ROUND: usize = 8_192;
 /// How long the worker waits after a failure before it tries again.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// How changes reach the worker, and how its backlog reaches them.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    changed: Notify,
+    changes: Changes,
     backlog: watch::Sender<u64>,
     /// One round at a time, so that no file is written from what was read before its blob was let go of.
     turn: AsyncMutex<()>,
@@ -31,7 +34,7 @@ pub(crate) struct Handle {
 impl Handle {
     pub(crate) fn new() -> Self {
         Self {
-            changed: Notify::new(),
+            changes: Changes::default(),
             backlog: watch::Sender::new(0),
             turn: AsyncMutex::default(),
         }
@@ -42,9 +45,14 @@ impl Handle {
         self.turn.lock().await
     }
 
-    /// Tells the worker that there is something to do.
+    /// Tells the worker that there is something to do, which may wait a moment for more of its kind.
     pub(crate) fn wake(&self) {
-        self.changed.notify_one();
+        self.changes.add();
+    }
+
+    /// Tells the worker that there is something to do at once.
+    pub(crate) fn hurry(&self) {
+        self.changes.hurry();
     }
 
     /// Waits until fewer than `limit` paths are behind, so that the queue stays bounded.
@@ -66,10 +74,14 @@ impl Registry {
             match done {
                 Ok(0) if self.stopping.is_cancelled() => return,
                 Ok(0) => tokio::select! {
-                    () = self.projector.changed.notified() => {}
+                    () = self.projector.changes.gathered() => {}
                     () = self.stopping.cancelled() => {}
                 },
-                Ok(_) => {}
+                // There may be more than a round takes.
+                Ok(_) => tokio::select! {
+                    () = self.projector.changes.paused() => {}
+                    () = self.stopping.cancelled() => {}
+                },
                 Err(error) => {
                     log_failure(&error);
                     if self.stopping.is_cancelled() {
@@ -97,6 +109,7 @@ impl Registry {
     /// The second must not wait for the success of the first: where the disk is full, it makes the room that the first needs.
     pub(crate) async fn round(&self) -> Result<usize, Internal> {
         let _alone = self.projector.turn().await;
+        self.projector.changes.taken();
         let wanted = self
             .meta
             .projections(ROUND)
@@ -144,22 +157,20 @@ fn log_failure(error: &Internal) {
     tracing::error!(error = %error, source, "the tree cannot follow the database now; trying again");
 }
 
-type Done = Vec<(Owner, i64)>;
+/// The numbers of the queueings that have ended.
+type Done = Vec<i64>;
 
 /// Writes all in one batch; where that fails, one by one, so that one bad path stops no other.
 fn write_round(folder: &Folder, mut wanted: Vec<Wanted>) -> (Done, Option<std::io::Error>) {
     wanted.sort_by_key(|wanted| order(&wanted.state));
     if write_together(folder, &wanted).is_ok() {
-        let done = wanted
-            .into_iter()
-            .map(|wanted| (wanted.owner, wanted.sequence));
-        return (done.collect(), None);
+        return (wanted.iter().map(|one| one.sequence).collect(), None);
     }
     let mut done = Vec::new();
     let mut failure = None;
     for one in wanted {
         match write_together(folder, std::slice::from_ref(&one)) {
-            Ok(()) => done.push((one.owner, one.sequence)),
+            Ok(()) => done.push(one.sequence),
             Err(error) => failure = Some(error),
         }
     }
@@ -220,8 +231,10 @@ fn write_one(batch: &mut Batch, owner: &Owner, state: &WantedState) {
 fn write_revision(batch: &mut Batch, repo: &RepoName, digest: &Digest, stored: &StoredManifest) {
     batch.write_blob(digest, stored.payload.clone());
     let link = Link::Revision { repo, digest };
-    if is_expressible(stored) {
-        batch.remove_revision(Tree::Own, repo, digest);
+    if stored.schema1 || stored.expressible {
+        if batch.is_in_own_tree(repo) {
+            batch.remove_revision(Tree::Own, repo, digest);
+        }
         batch.make_repository(Tree::Distribution, repo);
         batch.write_link(Tree::Distribution, &link, digest);
         return;
@@ -231,15 +244,6 @@ fn write_revision(batch: &mut Batch, repo: &RepoName, digest: &Digest, stored: &
     batch.write_link(Tree::Own, &link, digest);
 }
 
-fn is_expressible(stored: &StoredManifest) -> bool {
-    let manifest = Manifest::adopt(
-        stored.payload.clone(),
-        Some(&stored.media_type),
-        stored.digest,
-    );
-    stored.schema1 || manifest.is_ok_and(|manifest| manifest.distribution_expresses())
-}
-
 fn write_tag(batch: &mut Batch, repo: &RepoName, tag: &Tag, target: &TagTarget) {
     let digest = &target.digest;
     let (tree, other) = if target.expressible {
@@ -247,7 +251,9 @@ fn write_tag(batch: &mut Batch, repo: &RepoName, tag: &Tag, target: &TagTarget) 
     } else {
         (Tree::Own, Tree::Distribution)
     };
-    batch.remove_tag(other, repo, tag);
+    if other == Tree::Distribution || batch.is_in_own_tree(repo) {
+        batch.remove_tag(other, repo, tag);
+    }
     batch.write_link(tree, &Link::TagIndex { repo, tag, digest }, digest);
     batch.write_link(tree, &Link::TagCurrent { repo, tag }, digest);
 }

@@ -54,7 +54,7 @@ impl Registry {
             });
             let deleted = try_join_all(waiting).await.during("delete tags")?;
             removed.tags += count(&deleted);
-            self.projector.wake();
+            self.projector.hurry();
         }
         loop {
             let page = self.meta.all_revisions(repo, None, PAGE).await;
@@ -68,10 +68,10 @@ impl Registry {
             });
             let deleted = try_join_all(waiting).await.during("delete manifests")?;
             removed.manifests += deleted.iter().flatten().count() as u64;
-            self.projector.wake();
+            self.projector.hurry();
         }
         removed.blobs = self.remove_blobs(repo, teller).await?;
-        self.projector.wake();
+        self.projector.hurry();
         self.told.wake();
         for _ in 0..ROUNDS {
             // Others may push all the time.

@@ -76,10 +76,7 @@ async fn an_owner_that_changed_while_it_was_projected_stays_in_the_queue() {
         .await
         .unwrap();
 
-    let done: Vec<_> = read
-        .into_iter()
-        .map(|one| (one.owner, one.sequence))
-        .collect();
+    let done: Vec<i64> = read.iter().map(|one| one.sequence).collect();
     db.meta.end_projections(&done).await.unwrap();
 
     let wanted = db.waiting().await;
