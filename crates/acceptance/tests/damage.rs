@@ -241,6 +241,31 @@ fn a_file_cut_short_under_a_running_pull_ends_that_pull_and_nothing_else() {
 }
 
 #[test]
+fn a_file_cut_within_its_last_page_is_never_answered_whole() {
+    let server = Setup::new()
+        .allow_error("damaged")
+        .allow_error("cut short")
+        .start();
+    let client = Client::of(&server);
+    let bytes = Noise::new(1).draw((64 << 20) + 100);
+    let blob = Blob::new("application/octet-stream", bytes);
+    client.push_blob("app", &blob).expect(201);
+    let pull = Pull::begin(&client, &blob.digest);
+
+    let file = OpenOptions::new()
+        .write(true)
+        .open(file_of(server.root(), &blob.digest));
+    file.and_then(|file| file.set_len((64 << 20) + 3))
+        .expect("cut the file short");
+
+    let came = pull.end();
+    assert!(came.len() <= (64 << 20) + 3, "{} bytes came", came.len());
+    assert_eq!(came, blob.bytes[..came.len()]);
+    let found = || findings(&server).contains(&blob.digest).then_some(());
+    eventually("the finding", found);
+}
+
+#[test]
 fn a_pull_that_runs_while_its_blob_is_deleted_gets_all_of_it() {
     let server = TestServer::start();
     let client = Client::of(&server);

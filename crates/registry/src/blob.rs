@@ -1,8 +1,11 @@
 //! Reading a blob's bytes.
 
+mod buffer;
+mod piece;
+mod reading;
+
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use boxyard_blobs::Folder;
@@ -10,11 +13,21 @@ use boxyard_oci::Digest;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
-use crate::error::{During, Internal, blocking, on_disk};
+use crate::error::{During, Internal, on_disk};
 use crate::suspects::Reporter;
+pub use piece::Piece;
+use reading::Reading;
 
-/// Bytes read at once; one such piece is in memory for each pull.
-const PIECE: u64 = 256 << 10;
+/// How the bytes of a blob leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Whoever sends them hands their addresses to the kernel and looks at none of them.
+    ///
+    /// They are then sent from the page cache as they are.
+    Untouched,
+    /// They are encrypted, framed or copied before they are sent.
+    Copied,
+}
 
 /// Why a read of a blob ended early.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +59,19 @@ pub struct Blob {
 
 #[derive(Clone, Debug)]
 enum Content {
-    File {
-        file: Arc<File>,
-        /// The name of the file.
-        target: Digest,
-        reporter: Reporter,
-    },
+    File(Source),
     Bytes(Bytes),
+}
+
+/// The file that a blob is read from.
+#[derive(Clone, Debug)]
+struct Source {
+    file: Arc<File>,
+    /// The blob that was asked for.
+    digest: Digest,
+    /// The name of the file.
+    target: Digest,
+    reporter: Reporter,
 }
 
 impl Blob {
@@ -82,11 +101,12 @@ impl Blob {
         Ok(file.map(|file| Self {
             digest,
             size,
-            content: Content::File {
+            content: Content::File(Source {
                 file: Arc::new(file),
+                digest,
                 target,
                 reporter,
-            },
+            }),
         }))
     }
 
@@ -105,42 +125,12 @@ impl Blob {
         self,
         start: u64,
         end: u64,
-    ) -> impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static {
-        stream::try_unfold((self, start), move |(blob, at)| async move {
-            if at >= end {
-                return Ok(None);
-            }
-            let piece = blob.piece(at, PIECE.min(end - at)).await?;
-            let next = at + piece.len() as u64;
-            Ok(Some((piece, (blob, next))))
+        way: Way,
+    ) -> impl Stream<Item = Result<Piece, ReadError>> + Send + 'static {
+        let reading = Reading::begin(self, start, end, way);
+        stream::try_unfold(reading, |mut reading| async move {
+            let piece = reading.next().await?;
+            Ok(piece.map(|piece| (piece, reading)))
         })
-    }
-
-    async fn piece(&self, at: u64, length: u64) -> Result<Bytes, ReadError> {
-        let length = usize::try_from(length).expect("a piece is smaller than the address space");
-        let (file, target, reporter) = match &self.content {
-            Content::Bytes(bytes) => {
-                let at = usize::try_from(at).expect("bytes in memory are addressable");
-                return Ok(bytes.slice(at..at + length));
-            }
-            Content::File {
-                file,
-                target,
-                reporter,
-            } => (Arc::clone(file), *target, reporter.clone()),
-        };
-        let digest = self.digest;
-        blocking(move || {
-            let mut buffer = vec![0; length];
-            match file.read_exact_at(&mut buffer, at) {
-                Ok(()) => Ok(Bytes::from(buffer)),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    reporter.cut_short(target);
-                    Err(ReadError::CutShort { digest })
-                }
-                Err(source) => Err(ReadError::Folder { digest, source }),
-            }
-        })
-        .await
     }
 }

@@ -47,7 +47,7 @@ mod usage;
 mod vitals;
 
 pub use backup::{Backup, BackupError, BackupProgress, Hold, RestoreOptions, restore};
-pub use blob::{Blob, ReadError};
+pub use blob::{Blob, Piece, ReadError, Way};
 pub use collector::{CollectError, CollectOptions, CollectReport, Collecting};
 pub use delete::DeleteError;
 pub use error::Internal;

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use boxyard_registry::Piece;
+use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -19,7 +20,7 @@ pub(crate) struct ResponseBody(Content);
 enum Content {
     Whole(Option<Bytes>),
     Stream {
-        pieces: Pin<Box<dyn Stream<Item = Result<Bytes, BodyFailure>> + Send>>,
+        pieces: Pin<Box<dyn Stream<Item = Result<Piece, BodyFailure>> + Send>>,
         /// Bytes still to come, where that is known.
         left: Option<u64>,
     },
@@ -39,7 +40,7 @@ impl ResponseBody {
     /// A body of known length that arrives in pieces.
     pub(crate) fn pieces<S, E>(pieces: S, length: u64) -> Self
     where
-        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        S: Stream<Item = Result<Piece, E>> + Send + 'static,
         E: Error + Send + Sync + 'static,
     {
         Self(Content::Stream {
@@ -54,7 +55,7 @@ impl ResponseBody {
         S: Stream<Item = Result<Bytes, BodyFailure>> + Send + 'static,
     {
         Self(Content::Stream {
-            pieces: pieces.boxed(),
+            pieces: pieces.map_ok(Piece::from).boxed(),
             left: None,
         })
     }
@@ -81,19 +82,21 @@ impl ResponseBody {
 }
 
 impl Body for ResponseBody {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BodyFailure;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, BodyFailure>>> {
         match &mut self.0 {
-            Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Whole(bytes) => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into()))))
+            }
             Content::Stream { pieces, left } => {
                 let next = std::task::ready!(pieces.as_mut().poll_next(context));
                 if let (Some(Ok(piece)), Some(left)) = (&next, left) {
-                    *left = left.saturating_sub(piece.len() as u64);
+                    *left = left.saturating_sub(piece.remaining() as u64);
                 }
                 Poll::Ready(next.map(|piece| piece.map(Frame::data)))
             }

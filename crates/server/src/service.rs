@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use boxyard_registry::Piece;
+use bytes::Buf;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -245,16 +246,17 @@ pub(crate) struct Tracked {
 }
 
 impl Body for Tracked {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BodyFailure;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, BodyFailure>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame {
-            self.tracker.sent(frame.data_ref().map_or(0, Bytes::len));
+            self.tracker
+                .sent(frame.data_ref().map_or(0, Buf::remaining));
         }
         Poll::Ready(frame)
     }

@@ -66,7 +66,7 @@ pub(crate) async fn serve(
     if let Some(name) = caller.name() {
         seen.identify(name);
     }
-    dispatch(app, &route, &caller, request, body).await
+    dispatch(app, &route, &caller, asked, body).await
 }
 
 /// What a token must grant, as distribution asks for it.
@@ -111,9 +111,10 @@ async fn dispatch(
     app: &App,
     route: &Route,
     caller: &Caller<'_>,
-    request: &Parts,
+    asked: Asked<'_>,
     body: RequestBody,
 ) -> Result<Response<ResponseBody>, ApiError> {
+    let request = asked.request;
     match (route, &request.method) {
         (Route::Root, _) => page::get(app, caller, request).await,
         (Route::Live, method) => Ok(watch::live(method)),
@@ -143,7 +144,7 @@ async fn dispatch(
         }
         (Route::Blob(repo, digest), _) => {
             let (pull, push) = (caller.permit(repo)?, relying(caller, repo, request));
-            blobs::get(app, &pull, push.as_ref(), digest, request).await
+            blobs::get(app, &pull, push.as_ref(), digest, asked).await
         }
         (Route::Uploads(repo), _) => {
             uploads::post(app, caller, &caller.permit(repo)?, request, body).await

@@ -6,10 +6,10 @@ use boxyard_auth::{Action, Gate, Identity, Permit, Pull};
 use boxyard_oci::{Digest, MediaType, Reference};
 use boxyard_registry::{
     Body, DeleteError, FindingKind, MountSource, Options, PullError, PushError, PushManifestError,
-    Pushed, Registry, Silent, StoredManifest,
+    Pushed, Registry, Silent, StoredManifest, Way,
 };
 use boxyard_testkit::{Blob, Image, Index};
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use futures_util::{StreamExt, stream};
 
 use crate::tree::Tree;
@@ -70,10 +70,10 @@ impl Site {
             Err(error) => panic!("{repo}@{digest}: {error}"),
         };
         let size = blob.size();
-        let mut pieces = Box::pin(blob.read(0, size));
+        let mut pieces = Box::pin(blob.read(0, size, Way::Copied));
         let mut bytes = Vec::new();
         while let Some(piece) = pieces.next().await {
-            bytes.extend_from_slice(&piece.unwrap());
+            bytes.put(piece.unwrap());
         }
         Some(bytes)
     }

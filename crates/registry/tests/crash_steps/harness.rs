@@ -10,8 +10,8 @@ use boxyard_auth::{Delete, Gate, Identity, Permit, Pull, Push};
 use boxyard_blobs::{Faults, Step};
 use boxyard_meta::CommitFaults;
 use boxyard_oci::{Algorithm, Digest, RepoName, Tag, media_type};
-use boxyard_registry::{Body, Options, Registry};
-use bytes::Bytes;
+use boxyard_registry::{Body, Options, Registry, Way};
+use bytes::{BufMut, Bytes};
 use futures_util::{StreamExt, stream};
 
 /// From one step on, neither the disk nor the database changes any more.
@@ -112,10 +112,10 @@ pub(crate) async fn read_blob(
 ) -> Option<Vec<u8>> {
     let blob = registry.blob(&pull(repo), digest).await.ok()?;
     let size = blob.size();
-    let mut pieces = Box::pin(blob.read(0, size));
+    let mut pieces = Box::pin(blob.read(0, size, Way::Copied));
     let mut bytes = Vec::new();
     while let Some(piece) = pieces.next().await {
-        bytes.extend_from_slice(&piece.ok()?);
+        bytes.put(piece.ok()?);
     }
     Some(bytes)
 }

@@ -124,8 +124,10 @@ impl Attendant {
             let attendant = self.clone();
             async move { Ok::<_, Infallible>(attendant.call(request).await) }
         });
-        let mut connection =
-            pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        // Blobs are mapped, and must not be copied together with what is before and after them.
+        let mut builder = http1::Builder::new();
+        builder.writev(true);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = stop.cancelled() => {

@@ -190,6 +190,8 @@ fn builder(versions: Versions) -> Builder<TokioExecutor> {
         .header_read_timeout(None)
         // Whoever has said all may close that side and still read.
         .half_close(true)
+        // Blobs are mapped, and must not be copied together with what is before and after them.
+        .writev(true)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_LINES);
     builder

@@ -2,13 +2,14 @@
 
 use boxyard_auth::{Delete, Permit, Pull, Push};
 use boxyard_oci::{Digest, ErrorCode, RangeRequest, parse_range};
-use boxyard_registry::{Happening, ReadError};
+use boxyard_registry::{Happening, ReadError, Way};
 use futures_util::TryStreamExt;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::headers::{CONTENT_DIGEST, IMMUTABLE};
+use crate::access::Asked;
 use crate::app::App;
 use crate::conditional::{allows_range, etag, is_held};
 use crate::error::{ApiError, chain};
@@ -25,8 +26,9 @@ pub(super) async fn get(
     permit: &Permit<Pull>,
     push: Option<&Permit<Push>>,
     digest: &Digest,
-    request: &Parts,
+    asked: Asked<'_>,
 ) -> Result<Response<ResponseBody>, ApiError> {
+    let request = asked.request;
     if request.method == Method::HEAD {
         let size = app.registry.blob_size(permit, push, digest).await?;
         app.pulled(request, permit.repo(), Happening::BlobPulled(digest, size));
@@ -56,9 +58,18 @@ pub(super) async fn get(
     }
     let length = end - start;
     Ok(answer.sized(&request.method, length, || {
-        let pieces = blob.read(start, end).inspect_err(note);
+        let pieces = blob.read(start, end, way(asked)).inspect_err(note);
         ResponseBody::pieces(pieces, length)
     }))
+}
+
+/// HTTP/1 without TLS hands the addresses of what it sends to the kernel; HTTP/2 makes frames of it, and TLS encrypts it.
+fn way(asked: Asked<'_>) -> Way {
+    if asked.request.version <= Version::HTTP_11 && !asked.peer.is_secure {
+        Way::Untouched
+    } else {
+        Way::Copied
+    }
 }
 
 /// Says why an answer ends early; that its status is out already leaves no other way.

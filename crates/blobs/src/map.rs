@@ -1,0 +1,290 @@
+//! A file as memory that only the kernel reads: the cheapest way from the page cache into a socket.
+//!
+//! This is the only module with `unsafe` code.
+//! Why it is sound:
+//!
+//! - The mapping is shared and read-only, so nothing is ever written through it.
+//! - Files of blobs do not change: they get their bytes under another name, and whatever replaces one is renamed over it, while the map keeps the file that it was made of.
+//! - An address is handed out for nothing but `writev`: [`Slice`] is a [`Buf`] whose bytes no code of ours looks at, and only HTTP/1 without TLS gets one, where hyper queues what it is given and hands the addresses on.
+//!   HTTP/2 and TLS copy in user space, and get bytes that were read.
+//! - If somebody else cuts the file, or its disk has a bad sector, the kernel finds no page behind the address.
+//!   A touch in user space would be a SIGBUS; `writev` ends with EFAULT, after which only the connection is lost.
+#![expect(
+    unsafe_code,
+    reason = "there is no safe way to map a file, nor to ask which of its pages are in memory"
+)]
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::Arc;
+
+use bytes::Buf;
+use rustix::io::Errno;
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+/// How much is read at once where the kernel cannot be asked to fill a map.
+const PIECE: usize = 64 << 10;
+
+/// A mapped file.
+#[derive(Debug)]
+pub struct Map {
+    file: Arc<File>,
+    start: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: the mapping belongs to the process and not to a thread, and nothing writes to it.
+unsafe impl Send for Map {}
+// SAFETY: the same; nobody gets more than addresses from it.
+unsafe impl Sync for Map {}
+
+impl Map {
+    /// Maps the first `length` bytes of a file.
+    pub fn of(file: Arc<File>, length: u64) -> io::Result<Self> {
+        let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        // SAFETY: the kernel chooses where the new mapping lies, so it replaces no other.
+        let start = unsafe {
+            let (anywhere, begin) = (ptr::null_mut(), 0);
+            rustix::mm::mmap(
+                anywhere,
+                length,
+                ProtFlags::READ,
+                MapFlags::SHARED,
+                &file,
+                begin,
+            )?
+        };
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self {
+            file,
+            start,
+            length,
+        })
+    }
+
+    /// The part of the file that `range` says, which must lie within the map.
+    pub fn slice(self: &Arc<Self>, range: Range<usize>) -> Slice {
+        self.check(&range);
+        Slice {
+            map: Arc::clone(self),
+            range,
+        }
+    }
+
+    /// Whether all pages of `range` are in memory, so that sending them waits for no disk.
+    ///
+    /// The kernel says yes to whoever may not write the file, whatever the truth: then a disk may be waited for.
+    pub fn is_resident(&self, range: &Range<usize>) -> bool {
+        let (start, length) = self.pages(range);
+        let mut pages = vec![0_u8; length.div_ceil(rustix::param::page_size())];
+        // SAFETY: the range lies within the mapping, and there is a byte for each of its pages.
+        let asked = unsafe { libc::mincore(start, length, pages.as_mut_ptr()) };
+        asked == 0 && pages.iter().all(|page| page & 1 == 1)
+    }
+
+    /// Waits until the pages of `range` are in memory; of a file that ends before, this is an `UnexpectedEof`.
+    pub fn bring_in(&self, range: &Range<usize>) -> io::Result<()> {
+        let (start, length) = self.pages(range);
+        loop {
+            // SAFETY: the range lies within the mapping, and filling it changes none of its bytes.
+            let filled = unsafe { rustix::mm::madvise(start, length, Advice::LinuxPopulateRead) };
+            match filled {
+                Ok(()) => return Ok(()),
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                // A kernel before 5.14, or a page that is not to be had: reading tells which.
+                Err(_) => return self.read_through(range),
+            }
+        }
+    }
+
+    /// Whether the file still has the bytes of `range`.
+    pub fn is_there(&self, range: &Range<usize>) -> io::Result<bool> {
+        Ok(self.file.metadata()?.len() >= range.end as u64)
+    }
+
+    /// Reads the range and forgets it, which leaves it in the page cache.
+    fn read_through(&self, range: &Range<usize>) -> io::Result<()> {
+        let mut piece = vec![0; PIECE.min(range.len())];
+        for at in range.clone().step_by(PIECE) {
+            let length = PIECE.min(range.end - at);
+            self.file.read_exact_at(&mut piece[..length], at as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Where the pages begin that hold `range`, and how long they are together.
+    fn pages(&self, range: &Range<usize>) -> (*mut c_void, usize) {
+        self.check(range);
+        let begin = range.start - range.start % rustix::param::page_size();
+        // SAFETY: the range lies within the mapping.
+        let start = unsafe { self.start.add(begin) };
+        (start.as_ptr().cast(), range.end - begin)
+    }
+
+    fn check(&self, range: &Range<usize>) {
+        assert!(
+            range.start <= range.end && range.end <= self.length,
+            "{range:?} lies within the {} bytes that are mapped",
+            self.length
+        );
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // SAFETY: every slice keeps the map, so nobody has an address in it any more.
+        let unmapped = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length) };
+        debug_assert!(unmapped.is_ok(), "a mapping that was made can be undone");
+    }
+}
+
+/// A part of a mapped file, to be sent by the kernel; reading it may end the process.
+#[derive(Debug)]
+pub struct Slice {
+    map: Arc<Map>,
+    /// What is not sent yet.
+    range: Range<usize>,
+}
+
+impl Slice {
+    /// The map that it is a part of.
+    pub fn map(&self) -> &Arc<Map> {
+        &self.map
+    }
+
+    /// What of the file is not sent yet.
+    pub fn range(&self) -> &Range<usize> {
+        &self.range
+    }
+}
+
+impl Buf for Slice {
+    fn remaining(&self) -> usize {
+        self.range.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        // SAFETY: the range lies within the mapping, which the map keeps; that its bytes are there and stay is said above.
+        unsafe {
+            let start = self.map.start.add(self.range.start);
+            slice::from_raw_parts(start.as_ptr(), self.range.len())
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        assert!(count <= self.range.len(), "no more is sent than there is");
+        self.range.start += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{IoSlice, Write};
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    fn noise(length: usize) -> Vec<u8> {
+        (0..length)
+            .map(|at| u8::try_from(at * at / 251 % 256).unwrap())
+            .collect()
+    }
+
+    fn mapped(bytes: &[u8]) -> (File, Arc<Map>) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let kept = Arc::new(file.try_clone().unwrap());
+        let map = Map::of(kept, bytes.len() as u64).unwrap();
+        (file, Arc::new(map))
+    }
+
+    /// Sends as the server does, and answers what has come with how it ended.
+    fn send(mut slice: Slice) -> (Vec<u8>, io::Result<()>) {
+        let (mut from, mut to) = UnixStream::pair().unwrap();
+        let reader = thread::spawn(move || {
+            let mut came = Vec::new();
+            io::Read::read_to_end(&mut to, &mut came).map(|_| came)
+        });
+        let mut ended = Ok(());
+        while slice.has_remaining() && ended.is_ok() {
+            ended = from
+                .write_vectored(&[IoSlice::new(slice.chunk())])
+                .map(|sent| slice.advance(sent));
+        }
+        drop(from);
+        (reader.join().unwrap().unwrap(), ended)
+    }
+
+    #[test]
+    fn what_is_sent_is_what_is_in_the_file() {
+        let bytes = noise(3 * MIB + 5);
+        let (_file, map) = mapped(&bytes);
+
+        let (came, ended) = send(map.slice(4_097..3 * MIB + 5));
+
+        ended.unwrap();
+        assert!(came == bytes[4_097..]);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_ends_the_sending_and_not_the_process() {
+        let bytes = noise(2 * MIB);
+        let (file, map) = mapped(&bytes);
+        let slice = map.slice(0..2 * MIB);
+        file.set_len(MIB as u64).unwrap();
+
+        let (came, ended) = send(slice);
+
+        assert_eq!(
+            ended.unwrap_err().raw_os_error(),
+            Some(Errno::FAULT.raw_os_error())
+        );
+        assert!(came == bytes[..came.len()]);
+        assert!(came.len() <= MIB);
+        assert!(!map.is_there(&(0..MIB + 5)).unwrap());
+    }
+
+    #[test]
+    fn pages_of_a_file_that_was_cut_cannot_be_brought_in() {
+        let (file, map) = mapped(&noise(2 * MIB));
+        file.set_len(MIB as u64).unwrap();
+
+        map.bring_in(&(0..MIB)).unwrap();
+        let error = map.bring_in(&(MIB / 2..MIB + 5)).unwrap_err();
+
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn pages_that_nobody_has_read_yet_are_not_there_until_they_are_brought_in() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(2 * MIB as u64).unwrap();
+        let map = Map::of(Arc::new(file), 2 * MIB as u64).unwrap();
+
+        assert!(!map.is_resident(&(0..MIB)));
+        map.bring_in(&(0..MIB)).unwrap();
+
+        assert!(map.is_resident(&(0..MIB)));
+    }
+
+    #[test]
+    fn a_map_ends_with_its_last_slice() {
+        let (_file, map) = mapped(&noise(MIB));
+        let weak = Arc::downgrade(&map);
+        let slice = map.slice(0..5);
+
+        drop(map);
+
+        assert!(weak.upgrade().is_some());
+        drop(slice);
+        assert!(weak.upgrade().is_none());
+    }
+}
