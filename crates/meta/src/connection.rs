@@ -21,12 +21,19 @@ pub(crate) enum Purpose {
     Read,
     /// The one that moves the log into the file.
     Checkpoint,
+    /// One that tries a change out in temporary tables.
+    Plan,
 }
 
 /// Opens the file at `path`. Only the first connection may make it: whoever lost it while it
 /// was open must not go on with an empty one.
 pub(crate) fn open(path: &Path, purpose: Purpose) -> rusqlite::Result<Connection> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let access = match purpose {
+        // Of this one not even a mistake may change the file.
+        Purpose::Plan => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        _ => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let mut flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, purpose == Purpose::Create);
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
@@ -48,6 +55,7 @@ fn settings(purpose: Purpose) -> &'static str {
         Purpose::Read => {
             "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
         }
+        Purpose::Plan => "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;",
         Purpose::Checkpoint => "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;",
     }
 }

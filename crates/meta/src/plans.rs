@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, MAIN_DB};
 
 /// The statements that may look at every row: the queue, what waits and the receivers are
 /// bounded, a new run starts over, and a scrub says once how much there is.
@@ -20,7 +20,16 @@ const WHOLE: [&str; 8] = [
     "DELETE FROM promises",
 ];
 
-static CHECKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// The list of what is deleted from each of the views of a plan.
+const VIEWS: [&str; 5] = [
+    "SCAN manifests",
+    "SCAN edges",
+    "SCAN repository_blobs",
+    "SCAN findings",
+    "SCAN repositories",
+];
+
+static CHECKED: Mutex<BTreeSet<(bool, String)>> = Mutex::new(BTreeSet::new());
 
 /// Fails the test that first prepares a statement which scans or sorts.
 pub(crate) fn check(db: &Connection, sql: &str) {
@@ -28,12 +37,16 @@ pub(crate) fn check(db: &Connection, sql: &str) {
     if !["SELECT", "INSERT", "UPDATE", "DELETE"].contains(&verb) || WHOLE.contains(&sql) {
         return;
     }
+    // The same words mean other tables where the file cannot be changed.
+    let is_aside = db.is_readonly(MAIN_DB).unwrap_or(false);
     if CHECKED
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .insert(sql.to_owned())
+        .insert((is_aside, sql.to_owned()))
     {
-        let costly = costly(db, sql);
+        let mut costly = costly(db, sql);
+        // What is deleted from a view is listed first; a scan of its table has the table's alias.
+        costly.retain(|step| !(is_aside && VIEWS.contains(&step.as_str())));
         assert!(costly.is_empty(), "{costly:#?} in {sql}");
     }
 }

@@ -6,6 +6,7 @@
 
 mod adopted;
 mod collect;
+mod plan;
 mod usage;
 mod uses;
 

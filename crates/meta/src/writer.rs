@@ -63,7 +63,16 @@ pub(crate) struct Write<'a> {
     sequence: &'a Cell<i64>,
 }
 
-impl Write<'_> {
+impl<'a> Write<'a> {
+    /// A transaction of a connection that cannot change the file: what it changes is its own.
+    pub(crate) fn aside(db: &'a Connection, sequence: &'a Cell<i64>) -> Self {
+        Self {
+            db,
+            now: Timestamp::now(),
+            sequence,
+        }
+    }
+
     /// A number larger than any that this process has seen in the projection queue.
     pub(crate) fn next_sequence(&self) -> i64 {
         let next = self.sequence.get() + 1;

@@ -12,9 +12,6 @@ use crate::{
     writer::Write,
 };
 
-/// Reviews read in one go.
-const PAGE: usize = 1_000;
-
 /// What became of one review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Collected {
@@ -61,70 +58,8 @@ pub struct CollectionPlan {
     pub doubtful: u64,
 }
 
-impl Meta {
-    /// What a collection of all of `kinds`, in this order, would take if it were done now.
-    ///
-    /// It is done, with everything that follows from it, and taken back; other writers wait.
-    pub async fn plan_collection<P>(
-        &self,
-        kinds: Vec<ReviewKind>,
-        promised: P,
-    ) -> Result<CollectionPlan, MetaError>
-    where
-        P: Fn(&Review) -> bool + Send + 'static,
-    {
-        self.write(move |tx| {
-            tx.change("SAVEPOINT plan", [])?;
-            let mut plan = CollectionPlan::default();
-            for kind in kinds {
-                while plan_kind(tx, kind, &promised, &mut plan)? {}
-            }
-            tx.change("ROLLBACK TO plan", [])?;
-            tx.change("RELEASE plan", [])?;
-            Ok(plan)
-        })
-        .await
-    }
-}
-
-/// Goes once through the queue; whether something went, so that more may follow.
-fn plan_kind(
-    tx: &Write<'_>,
-    kind: ReviewKind,
-    promised: &impl Fn(&Review) -> bool,
-    plan: &mut CollectionPlan,
-) -> rusqlite::Result<bool> {
-    let before = plan.gone.len();
-    let (mut staying, mut doubtful) = (0, 0);
-    let mut after = None;
-    loop {
-        let page = super::page(tx, kind, tx.now, after, PAGE)?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        after = Some(last.position);
-        for review in page {
-            if promised(&review) {
-                staying += 1;
-                continue;
-            }
-            match collect(tx, &review)? {
-                Collected::Gone(condemned) => plan.gone.push(condemned),
-                Collected::Doubtful => doubtful += 1,
-                Collected::Needed => {}
-            }
-        }
-    }
-    if plan.gone.len() > before {
-        return Ok(true);
-    }
-    // What stays is counted on the last way through.
-    plan.promised += staying;
-    plan.doubtful += doubtful;
-    Ok(false)
-}
-
-fn collect(tx: &Write<'_>, review: &Review) -> rusqlite::Result<Collected> {
+/// Decides one review.
+pub(super) fn collect(tx: &Write<'_>, review: &Review) -> rusqlite::Result<Collected> {
     if !is_queued(tx, review)? {
         return Ok(Collected::Needed);
     }

@@ -1,3 +1,5 @@
+mod plan;
+
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -279,26 +281,6 @@ async fn a_blob_that_was_deleted_is_not_looked_at() {
 
     assert_eq!(deleted.unwrap(), DeleteBlob::Deleted);
     assert!(db.unnamed().await.is_empty());
-}
-
-#[tokio::test]
-async fn a_plan_says_what_a_collection_takes_and_takes_nothing() {
-    let db = Database::new();
-    let untagged = db.image("a", "untagged", &[]).await;
-    let promised = db.blob("a", "promised").await;
-
-    let plan = db
-        .meta
-        .plan_collection(EVERYTHING.to_vec(), move |review| review.digest == promised)
-        .await
-        .unwrap();
-
-    let named = ["config of untagged", "layer of untagged"].map(digest);
-    assert_eq!(digests(&plan.gone), [untagged, named[0], named[1]]);
-    assert_eq!((plan.promised, plan.doubtful), (1, 0));
-    assert!(db.meta.has_manifest(&repo("a"), &untagged).await.unwrap());
-    assert_eq!(db.unkept().await, [untagged]);
-    assert_eq!(db.unnamed().await, [promised]);
 }
 
 #[tokio::test]
