@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use boxyard_oci::RepoName;
 
-use crate::identity::{Grant, Identity, TokenIdentity};
+use crate::identity::{Grant, Identity};
 use crate::permit::{Action, List, Permit};
 use crate::rules::{Rule, Visible};
 
@@ -112,7 +112,11 @@ impl Gate {
         repo: &RepoName,
     ) -> Result<Permit<A>, Denied> {
         match self.decide(identity, A::NAME, repo) {
-            Ok(()) => Ok(Permit::new(repo, identity.owner()).of_classes(classes(identity, repo))),
+            // Only who writes is asked whose the upload is, and of which class the image.
+            Ok(()) if A::WRITES => {
+                Ok(Permit::new(repo, identity.owner()).of_classes(classes(identity, repo)))
+            }
+            Ok(()) => Ok(Permit::new(repo, None)),
             Err(reason) => Err(Denied {
                 action: A::NAME,
                 name: repo.to_string(),
@@ -186,12 +190,10 @@ impl Gate {
         match identity {
             Identity::Anonymous => by_rules(Reason::Unauthenticated),
             Identity::User(_) | Identity::Certificate(_) => by_rules(Reason::Forbidden),
-            Identity::Token(TokenIdentity { access, .. }) => {
-                match grant(access, "registry", "catalog", "*") {
-                    Ok(()) => Ok(None),
-                    Err(reason) => by_rules(reason),
-                }
-            }
+            Identity::Token(token) => match grant(&token.access, "registry", "catalog", "*") {
+                Ok(()) => Ok(None),
+                Err(reason) => by_rules(reason),
+            },
             Identity::Ticket(ticket) => {
                 let visible = self.visible(&ticket.holder.identity())?;
                 grant(&ticket.access, "registry", "catalog", "*").map(|()| visible)

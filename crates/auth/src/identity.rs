@@ -1,5 +1,7 @@
 //! Who sends a request.
 
+use std::sync::Arc;
+
 /// Who sends a request, as one of the authenticators has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
@@ -10,7 +12,7 @@ pub enum Identity {
     /// The holder of a client certificate, by the name in it.
     Certificate(String),
     /// The bearer of a token that another server issued, and that was verified.
-    Token(TokenIdentity),
+    Token(Arc<TokenIdentity>),
     /// The bearer of a token that this registry issued.
     Ticket(TicketIdentity),
 }

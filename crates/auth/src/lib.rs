@@ -9,6 +9,7 @@ pub mod htpasswd;
 mod identity;
 mod keys;
 mod permit;
+mod remembered;
 mod rules;
 pub mod scope;
 mod throttle;

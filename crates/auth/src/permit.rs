@@ -12,6 +12,8 @@ use crate::rules::Visible;
 pub trait Action: sealed::Sealed + Copy + Send + Sync + 'static {
     /// The action's name in token scopes and access rules.
     const NAME: &'static str;
+    /// Whether it is [`Push`], whose permits say more of their holder.
+    const WRITES: bool;
 }
 
 mod sealed {
@@ -19,22 +21,22 @@ mod sealed {
 }
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $text:literal, writes: $writes:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name;
         impl sealed::Sealed for $name {}
-        impl Action for $name { const NAME: &'static str = $text; }
+        impl Action for $name { const NAME: &'static str = $text; const WRITES: bool = $writes; }
     )*};
 }
 
 actions! {
     /// Reading blobs, manifests, tags and referrers of a repository.
-    Pull = "pull";
+    Pull = "pull", writes: false;
     /// Writing blobs, manifests and tags to a repository.
-    Push = "push";
+    Push = "push", writes: true;
     /// Removing blobs, manifests and tags from a repository.
-    Delete = "delete";
+    Delete = "delete", writes: false;
 }
 
 /// Reading the names of repositories: of all, or of those that the caller may pull.

@@ -4,6 +4,7 @@
 //! Which keys may sign comes from [`KeyFiles`], as `auth.token.rootcertbundle` and `auth.token.jwks` of distribution's configuration name them.
 
 mod algorithm;
+mod believer;
 mod chain;
 mod claims;
 mod envelope;
@@ -16,6 +17,7 @@ mod keys;
 mod verifier;
 
 pub use algorithm::Algorithm;
+pub use believer::Believer;
 pub use chain::ChainError;
 pub use files::{KeyFileError, KeyFiles, Stamp};
 pub use keys::TrustedKeys;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::identity::{Holder, TicketIdentity};
+use crate::identity::{Holder, TicketIdentity, TokenIdentity};
 use crate::permit::{Delete, Pull, Push};
 
 fn repo(text: &str) -> RepoName {
@@ -38,11 +38,11 @@ fn grants(kind: &str, name: &str, actions: &[&str]) -> Vec<Grant> {
 
 fn token(subject: &str, access: Vec<Grant>) -> Identity {
     let subject = Some(subject.to_owned()).filter(|subject| !subject.is_empty());
-    Identity::Token(TokenIdentity {
+    Identity::Token(Arc::new(TokenIdentity {
         subject,
         access,
         classes: Vec::new(),
-    })
+    }))
 }
 
 fn ticket(holder: Holder, access: Vec<Grant>) -> Identity {
@@ -207,7 +207,7 @@ fn a_repository_is_for_what_the_token_says() {
     let mut said = token("alice", grants.concat());
     if let Identity::Token(token) = &mut said {
         let classes = [("a", "plugin"), ("b", "plugin"), ("b", "image")];
-        token.classes = classes
+        Arc::make_mut(token).classes = classes
             .map(|(name, class)| (name.to_owned(), class.to_owned()))
             .into();
     }

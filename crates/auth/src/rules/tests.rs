@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::identity::TokenIdentity;
 
@@ -49,12 +51,12 @@ fn people_are_told_from_one_another() {
     let alice = || "alice".to_owned();
     let user = Identity::User(alice());
     let certificate = Identity::Certificate(alice());
-    let token = Identity::Token(TokenIdentity {
+    let token = Identity::Token(Arc::new(TokenIdentity {
         subject: Some(alice()),
         access: Vec::new(),
         ..TokenIdentity::default()
-    });
-    let nobody = Identity::Token(TokenIdentity::default());
+    }));
+    let nobody = Identity::Token(Arc::default());
     let everyone = [&Identity::Anonymous, &user, &certificate, &token, &nobody];
     let table = [
         ("anyone", [true; 5]),

@@ -80,12 +80,20 @@ fn is_authority(certificate: &X509Certificate<'_>) -> bool {
         && usage.is_none_or(|usage| usage.value.key_cert_sign())
 }
 
+/// A key that is vouched for.
+#[derive(Debug)]
+pub(super) struct Vouched {
+    pub(super) key: VerifyingKey,
+    /// The second from which it is not any more, as far as is known: a certificate that vouches for it has expired then.
+    pub(super) until: i64,
+}
+
 /// The key of the first certificate of `chain`, which a root vouches for at `now`.
 pub(super) fn verify(
     chain: &[&str],
     roots: &[Root],
     now: SystemTime,
-) -> Result<VerifyingKey, ChainError> {
+) -> Result<Vouched, ChainError> {
     if chain.len() > CERTIFICATES {
         return Err(ChainError::TooLong);
     }
@@ -96,12 +104,18 @@ pub(super) fn verify(
     let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     if let Some(root) = roots.iter().find(|root| root.certificate == *leaf) {
+        let vouched = || Vouched {
+            key: root.key.clone(),
+            until: root.valid.1.saturating_add(1),
+        };
         let valid = root.is_valid(seconds);
-        return valid.then(|| root.key.clone()).ok_or(ChainError::NotNow);
+        return valid.then(vouched).ok_or(ChainError::NotNow);
     }
-    let anchors: Vec<_> = roots
+    let usable = roots
         .iter()
-        .filter(|root| root.is_authority && root.is_valid(seconds))
+        .filter(|root| root.is_authority && root.is_valid(seconds));
+    let anchors: Vec<_> = usable
+        .clone()
         .filter_map(|root| webpki::anchor_from_trusted_cert(&root.certificate).ok())
         .collect();
     let unproven = |reason| ChainError::Unproven { reason };
@@ -118,7 +132,20 @@ pub(super) fn verify(
             None,
         )
         .map_err(unproven)?;
-    key_of(leaf)
+    // Which root it was does not matter: with the first of them that expires everything is looked at again.
+    let ends = usable.map(|root| root.valid.1);
+    let ends = ends.chain(chain.iter().map(|certificate| end_of(certificate)));
+    Ok(Vouched {
+        key: key_of(leaf)?,
+        until: ends.min().unwrap_or(i64::MIN).saturating_add(1),
+    })
+}
+
+/// The last second of a certificate; none that counts for one that cannot be read, which proves nothing for longer than now.
+fn end_of(certificate: &CertificateDer<'_>) -> i64 {
+    X509Certificate::from_der(certificate).map_or(i64::MIN, |(_, parsed)| {
+        parsed.validity().not_after.timestamp()
+    })
 }
 
 fn decoded(chain: &[&str]) -> Result<Vec<CertificateDer<'static>>, ChainError> {

@@ -31,13 +31,13 @@ impl From<WrongType> for ClaimsError {
     }
 }
 
-/// Reads claims, and believes them if they are `issuer`'s, for `audience`, and for `now`.
+/// Reads claims, and believes them if they are `issuer`'s, for `audience`, and for `now`; with the second in which they expire.
 pub(super) fn read(
     claims: &Map<String, Value>,
     issuer: &str,
     audience: &str,
     now: SystemTime,
-) -> Result<TokenIdentity, ClaimsError> {
+) -> Result<(TokenIdentity, i64), ClaimsError> {
     // Everything is read first, so that a token whose claims are malformed is never believed.
     let from = json::text(claims, "iss")?.unwrap_or_default();
     let subject = json::text(claims, "sub")?.filter(|subject| !subject.is_empty());
@@ -62,11 +62,12 @@ pub(super) fn read(
     if now < begins.saturating_sub(LEEWAY) {
         return Err(ClaimsError::NotYet);
     }
-    Ok(TokenIdentity {
+    let identity = TokenIdentity {
         subject: subject.map(ToOwned::to_owned),
         access,
         classes,
-    })
+    };
+    Ok((identity, end))
 }
 
 /// The audiences: one text, or a list of them (RFC 7519 section 4.1.3).

@@ -1,4 +1,4 @@
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use boxyard_testkit::token::{KeyKind, SigningKey, access, token};
@@ -11,6 +11,7 @@ mod accepted;
 mod chains;
 mod files;
 mod rejected;
+mod remembered;
 
 const ISSUER: &str = "https://issuer.example";
 const SERVICE: &str = "registry.example";

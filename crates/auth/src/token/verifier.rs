@@ -1,17 +1,16 @@
 //! From the text of a token to what it grants.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
-use super::chain::{self, ChainError};
+use super::chain::{self, ChainError, Vouched};
 use super::claims::{self, ClaimsError};
 use super::envelope::{Envelope, EnvelopeError};
 use super::identifier::thumbprints;
 use super::json::{self, WrongType};
 use super::jwk;
-use super::key::VerifyingKey;
 use super::keys::{Trusted, TrustedKeys};
 use crate::identity::TokenIdentity;
 
@@ -110,6 +109,17 @@ impl Verifier {
         token: &str,
         now: SystemTime,
     ) -> Result<TokenIdentity, TokenError> {
+        let (identity, _) = self.verify_for_a_while(keys, token, now)?;
+        Ok(identity)
+    }
+
+    /// The same, with the time until which nothing but other keys or expectations can change it.
+    pub(super) fn verify_for_a_while(
+        &self,
+        keys: &TrustedKeys,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<(TokenIdentity, SystemTime), TokenError> {
         let envelope = Envelope::open(token)?;
         let algorithm = envelope.header.algorithm;
         if !self.expected.algorithms.contains(&algorithm) {
@@ -123,7 +133,8 @@ impl Verifier {
         let Expected {
             issuer, service, ..
         } = &self.expected;
-        Ok(claims::read(&claims, issuer, service, now)?)
+        let (identity, end) = claims::read(&claims, issuer, service, now)?;
+        Ok((identity, time(end.min(signer.until()))))
     }
 }
 
@@ -132,7 +143,14 @@ enum Signer<'a> {
     /// One that was trusted before.
     Trusted(&'a Trusted),
     /// One that certificates vouch for.
-    Vouched(VerifyingKey),
+    Vouched(Vouched),
+}
+
+/// A second since 1970 as a time; one that no clock will reach is nearly the last that there is.
+fn time(seconds: i64) -> SystemTime {
+    const FAR: u64 = 1 << 40;
+    let seconds = u64::try_from(seconds).unwrap_or(0).min(FAR);
+    UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 impl<'a> Signer<'a> {
@@ -154,8 +172,8 @@ impl<'a> Signer<'a> {
     }
 
     fn vouched(chain: &[&str], keys: &TrustedKeys, now: SystemTime) -> Result<Self, TokenError> {
-        let key = chain::verify(chain, keys.roots(), now).map_err(TokenError::Chain)?;
-        Ok(Self::Vouched(key))
+        let vouched = chain::verify(chain, keys.roots(), now).map_err(TokenError::Chain)?;
+        Ok(Self::Vouched(vouched))
     }
 
     /// A key in the header is believed only if certificates with it vouch for it, or if it is one that is trusted anyway.
@@ -175,10 +193,18 @@ impl<'a> Signer<'a> {
         }
         let leaf = chain::verify(&chain, keys.roots(), now).map_err(TokenError::Chain)?;
         // A secret has no thumbprint, so that none is vouched for.
-        if thumbprints.is_empty() || self::thumbprints(&leaf) != thumbprints {
+        if thumbprints.is_empty() || self::thumbprints(&leaf.key) != thumbprints {
             return Err(TokenError::UntrustedKey);
         }
         Ok(Self::Vouched(leaf))
+    }
+
+    /// The second from which the key may not be trusted any more.
+    fn until(&self) -> i64 {
+        match self {
+            Self::Trusted(_) => i64::MAX,
+            Self::Vouched(vouched) => vouched.until,
+        }
     }
 
     fn verifies(&self, algorithm: Algorithm, envelope: &Envelope<'_>) -> bool {
@@ -189,7 +215,7 @@ impl<'a> Signer<'a> {
                 }
                 &trusted.key
             }
-            Self::Vouched(key) => key,
+            Self::Vouched(vouched) => &vouched.key,
         };
         key.verifies(algorithm, envelope.message, &envelope.signature)
     }

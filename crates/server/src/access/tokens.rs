@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use boxyard_auth::TokenIdentity;
-use boxyard_auth::token::{KeyFileError, KeyFiles, Stamp, TokenError, TrustedKeys, Verifier};
+use boxyard_auth::token::{Believer, KeyFileError, KeyFiles, Stamp, TokenError, Verifier};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -19,13 +19,15 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Tokens {
     verifier: Verifier,
     files: KeyFiles,
-    keys: RwLock<Current>,
+    current: RwLock<Current>,
 }
 
-/// The keys that hold, and what the files looked like when they were last looked at.
+/// Who believes by the keys that hold, and what the files looked like when they were last looked at.
+///
+/// With other keys comes another believer, who remembers no token that the old ones have signed.
 #[derive(Debug)]
 struct Current {
-    keys: Arc<TrustedKeys>,
+    believer: Arc<Believer>,
     stamp: Stamp,
 }
 
@@ -52,20 +54,23 @@ impl Tokens {
         // A file that changes while it is read is read again.
         let stamp = config.files.stamp();
         let keys = config.files.load().map_err(TokensError)?;
+        let verifier = Verifier::new(config.expected.clone());
+        let believer = Arc::new(Believer::new(verifier.clone(), keys));
         Ok(Self {
-            verifier: Verifier::new(config.expected.clone()),
+            verifier,
             files: config.files.clone(),
-            keys: RwLock::new(Current {
-                keys: Arc::new(keys),
-                stamp,
-            }),
+            current: RwLock::new(Current { believer, stamp }),
         })
     }
 
     /// Who sends `token`, and what it grants.
-    pub(super) fn verify(&self, token: &str, now: SystemTime) -> Result<TokenIdentity, TokenError> {
-        let keys = Arc::clone(&self.current().keys);
-        let verified = self.verifier.verify(&keys, token, now);
+    pub(super) fn verify(
+        &self,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<Arc<TokenIdentity>, TokenError> {
+        let believer = Arc::clone(&self.current().believer);
+        let verified = believer.verify(token, now);
         if let Err(error) = &verified {
             tracing::info!(%error, "a token is not believed");
         }
@@ -91,11 +96,11 @@ impl Tokens {
             return;
         }
         let loaded = self.files.load();
-        let mut current = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.stamp = stamp;
         match loaded {
             Ok(keys) => {
-                current.keys = Arc::new(keys);
+                current.believer = Arc::new(Believer::new(self.verifier.clone(), keys));
                 tracing::info!("the keys of tokens were read again");
             }
             Err(error) => {
@@ -105,6 +110,6 @@ impl Tokens {
     }
 
     fn current(&self) -> std::sync::RwLockReadGuard<'_, Current> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
