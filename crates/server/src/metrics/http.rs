@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 
 use super::Metrics;
 use super::handler::Handler;
@@ -26,12 +26,32 @@ pub(crate) struct HttpMetrics {
     handlers: [OfHandler; Handler::ALL.len()],
 }
 
-/// What has no other label than the handler, so that it need not be looked up.
+/// The statuses that requests are answered with, the usual ones first; any other is counted as well, but looked up each time.
+const STATUSES: [u16; 26] = [
+    200, 404, 201, 202, 401, 206, 204, 304, 307, 400, 403, 405, 408, 409, 411, 412, 413, 415, 416,
+    429, 431, 499, 500, 503, 507, 301,
+];
+
+/// The values of the label for methods; what clients make up is the last one.
+const METHODS: [&str; 10] = [
+    "get", "head", "put", "post", "patch", "delete", "options", "connect", "trace", "unknown",
+];
+
+/// What is counted for a handler.
+///
+/// To look a metric up by its labels costs hashes and a lock, so each is looked up once; it is made then, so that a scrape shows only what happens.
 #[derive(Debug)]
 struct OfHandler {
     in_flight: IntGauge,
-    /// It is made for the first request, so that a scrape shows only what happens.
     sizes: OnceLock<(Histogram, Histogram)>,
+    methods: [OnceLock<Box<OfMethod>>; METHODS.len()],
+}
+
+/// What is counted for a handler and a method.
+#[derive(Debug)]
+struct OfMethod {
+    duration: Histogram,
+    statuses: [OnceLock<IntCounter>; STATUSES.len()],
 }
 
 /// A request that has ended.
@@ -89,6 +109,7 @@ impl HttpMetrics {
             handlers: Handler::ALL.map(|handler| OfHandler {
                 in_flight: in_flight.with_label_values(&[handler.as_str()]),
                 sizes: OnceLock::new(),
+                methods: Default::default(),
             }),
         }
     }
@@ -99,14 +120,23 @@ impl HttpMetrics {
 
     pub(crate) fn end(&self, ended: Ended<'_>) {
         let name = ended.handler.as_str();
-        let method = method_label(ended.method);
-        self.requests
-            .with_label_values(&[ended.status.as_str(), name, method])
-            .inc();
-        self.durations
-            .with_label_values(&[name, method])
-            .observe(ended.took.as_secs_f64());
         let of_handler = &self.handlers[ended.handler as usize];
+        let method = method_number(ended.method);
+        let of_method = of_handler.methods[method].get_or_init(|| {
+            let duration = self.durations.with_label_values(&[name, METHODS[method]]);
+            let statuses = Default::default();
+            Box::new(OfMethod { duration, statuses })
+        });
+        of_method.duration.observe(ended.took.as_secs_f64());
+        let counter = || {
+            let labels = [ended.status.as_str(), name, METHODS[method]];
+            self.requests.with_label_values(&labels)
+        };
+        let status = ended.status.as_u16();
+        match STATUSES.iter().position(|known| *known == status) {
+            Some(known) => of_method.statuses[known].get_or_init(counter).inc(),
+            None => counter().inc(),
+        }
         let (received, sent) = of_handler.sizes.get_or_init(|| {
             (
                 self.request_sizes.with_label_values(&[name]),
@@ -125,19 +155,19 @@ fn as_float(bytes: u64) -> f64 {
     bytes as f64
 }
 
-/// The value of the label; what clients make up is one value.
-fn method_label(method: &Method) -> &'static str {
+/// Which of [`METHODS`] it is.
+fn method_number(method: &Method) -> usize {
     match *method {
-        Method::GET => "get",
-        Method::PUT => "put",
-        Method::HEAD => "head",
-        Method::POST => "post",
-        Method::DELETE => "delete",
-        Method::CONNECT => "connect",
-        Method::OPTIONS => "options",
-        Method::TRACE => "trace",
-        Method::PATCH => "patch",
-        _ => "unknown",
+        Method::GET => 0,
+        Method::HEAD => 1,
+        Method::PUT => 2,
+        Method::POST => 3,
+        Method::PATCH => 4,
+        Method::DELETE => 5,
+        Method::OPTIONS => 6,
+        Method::CONNECT => 7,
+        Method::TRACE => 8,
+        _ => 9,
     }
 }
 
@@ -189,6 +219,35 @@ mod tests {
 
         let text = metrics.render().unwrap();
         assert!(text.contains("method=\"unknown\"} 3\n"), "{text}");
+    }
+
+    #[test]
+    fn every_method_and_every_status_is_counted_under_its_own_name() {
+        let metrics = Metrics::new(true);
+        let http = metrics.http().unwrap();
+        let known = STATUSES.into_iter().chain([200, 599]);
+
+        for status in known {
+            let status = StatusCode::from_u16(status).unwrap();
+            for method in METHODS {
+                let method = method.to_uppercase().parse().unwrap();
+                http.end(Ended {
+                    status,
+                    ..ended(&method)
+                });
+            }
+        }
+
+        let text = metrics.render().unwrap();
+        for status in STATUSES.into_iter().chain([599]) {
+            let count = if status == 200 { 2 } else { 1 };
+            for method in METHODS {
+                let line = format!(
+                    "registry_http_requests_total{{code=\"{status}\",handler=\"manifest\",method=\"{method}\"}} {count}\n"
+                );
+                assert!(text.contains(&line), "no `{line}` in {text}");
+            }
+        }
     }
 
     #[test]
