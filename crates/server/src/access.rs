@@ -23,6 +23,7 @@ use crate::listen::Place;
 use crate::metrics::Metrics;
 use crate::metrics::logins::FailedLogins;
 use crate::peer::Peer;
+use crate::v2::needs::Needs;
 
 pub(crate) use caller::Caller;
 pub(crate) use challenge::{Challenge, Flaw};
@@ -129,7 +130,7 @@ impl Access {
     pub(crate) async fn identify(
         &self,
         asked: Asked<'_>,
-        needs: &[Grant],
+        needs: Needs<'_>,
     ) -> Result<Identity, ApiError> {
         if !self.knows_somebody() {
             // Clients send the password that they have even where nobody asks for one.
@@ -216,12 +217,18 @@ impl Access {
         }
     }
 
-    fn bearer(&self, asked: Asked<'_>, token: &str, needs: &[Grant]) -> Result<Identity, ApiError> {
+    fn bearer(
+        &self,
+        asked: Asked<'_>,
+        token: &str,
+        needs: Needs<'_>,
+    ) -> Result<Identity, ApiError> {
         let invalid = |error: &dyn std::fmt::Display| {
             self.count(|failed| &failed.token);
-            let scope = scope::write(needs);
+            let needs = needs.grants();
+            let scope = scope::write(&needs);
             let answer = self.refuse(asked, error, &scope, Some(Flaw::InvalidToken));
-            Err(caller::with_detail(answer, needs))
+            Err(caller::with_detail(answer, &needs))
         };
         let now = SystemTime::now();
         let error = match self.tickets.read(token, now) {

@@ -34,8 +34,23 @@ pub struct Proxies {
 pub(crate) struct External {
     /// Where the client is: for logs and for counting.
     pub(crate) client: Address,
-    /// By what it reaches us; empty where it does not say.
-    base: String,
+    base: Base,
+}
+
+/// By what a client reaches us; it is put together where somebody asks, since nearly no answer says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Base {
+    /// By what the configuration says.
+    Configured(String),
+    /// By what it asks for.
+    Asked {
+        scheme: &'static str,
+        /// What the proxy says that it asks for.
+        told: Option<Authority>,
+        /// What it says itself, which may be nonsense.
+        asked: Option<HeaderValue>,
+        prefix: String,
+    },
 }
 
 impl Proxies {
@@ -70,7 +85,7 @@ impl Outside {
         };
         let client = told.client.map_or(peer.address, Address::Told);
         if let Some(host) = &self.host {
-            let base = host.trim_end_matches('/').to_owned();
+            let base = Base::Configured(host.trim_end_matches('/').to_owned());
             return External { client, base };
         }
         let is_secure = match told.scheme.as_deref() {
@@ -79,30 +94,43 @@ impl Outside {
             _ => peer.is_secure,
         };
         let scheme = if is_secure { "https" } else { "http" };
-        let authority = told
-            .host
-            .and_then(|host| clean(host.as_bytes()))
-            .or_else(|| asked(request));
-        let base = authority.map(|authority| format!("{scheme}://{authority}{}", self.prefix));
-        External {
-            client,
-            base: base.unwrap_or_default(),
-        }
+        let base = Base::Asked {
+            scheme,
+            told: told.host.and_then(|host| clean(host.as_bytes())),
+            asked: asked(request),
+            prefix: self.prefix.clone(),
+        };
+        External { client, base }
     }
 }
 
 impl External {
     /// The URL of the registry as this client sees it, without a slash at the end; empty where the client does not say.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
+    pub(crate) fn base(&self) -> String {
+        match &self.base {
+            Base::Configured(base) => base.clone(),
+            Base::Asked {
+                scheme,
+                told,
+                asked,
+                prefix,
+            } => {
+                let asked = || asked.as_ref().and_then(|asked| clean(asked.as_bytes()));
+                let authority = told.clone().or_else(asked);
+                authority.map_or_else(String::new, |authority| {
+                    format!("{scheme}://{authority}{prefix}")
+                })
+            }
+        }
     }
 }
 
 /// The host that the request itself is for.
-fn asked(request: &Parts) -> Option<Authority> {
-    let header = || request.headers.get(HOST).map(HeaderValue::as_bytes);
-    let target = request.uri.authority().map(|host| host.as_str().as_bytes());
-    clean(target.or_else(header)?)
+fn asked(request: &Parts) -> Option<HeaderValue> {
+    match request.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => request.headers.get(HOST).cloned(),
+    }
 }
 
 /// A host and perhaps a port, but no name of a user.

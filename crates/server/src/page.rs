@@ -18,6 +18,7 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::access::Caller;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::external::External;
 use crate::notifications::Origin;
 use crate::percent;
 use crate::query::Query;
@@ -213,8 +214,8 @@ fn page(app: &App, caller: &Caller<'_>, request: &Parts, shown: Shown) -> Page {
 fn host(request: &Parts) -> (bool, String) {
     let origin = request.extensions.get::<Origin>();
     let external = origin.and_then(|origin| origin.external.as_ref());
-    let base = external.map_or("", |external| external.base());
-    let (scheme, host) = base.split_once("://").unwrap_or(("https", base));
+    let base = external.map_or_else(String::new, External::base);
+    let (scheme, host) = base.split_once("://").unwrap_or(("https", &base));
     let host = host.split('/').next().unwrap_or_default();
     let host = if host.is_empty() { "localhost" } else { host };
     (scheme != "http", host.to_owned())

@@ -122,6 +122,9 @@ impl Body for ResponseBody {
     }
 }
 
+/// How many headers an answer has, nearly.
+const HEADERS: usize = 12;
+
 /// Builds an answer.
 pub(crate) struct Answer(Response<ResponseBody>);
 
@@ -129,6 +132,8 @@ impl Answer {
     pub(crate) fn new(status: StatusCode) -> Self {
         let mut response = Response::new(ResponseBody::empty());
         *response.status_mut() = status;
+        // Nearly every answer has so many, and a map that grows is made anew each time.
+        response.headers_mut().reserve(HEADERS);
         Self(response)
     }
 

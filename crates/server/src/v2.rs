@@ -6,6 +6,7 @@ mod catalog;
 pub(crate) mod headers;
 mod listing;
 mod manifests;
+pub(crate) mod needs;
 mod referrers;
 pub mod route;
 mod tags;
@@ -13,7 +14,7 @@ mod token;
 mod uploads;
 mod watch;
 
-use boxyard_auth::{Grant, Permit, Push};
+use boxyard_auth::{Permit, Push};
 use boxyard_oci::RepoName;
 use http::header::ALLOW;
 use http::request::Parts;
@@ -25,11 +26,11 @@ use crate::body::RequestBody;
 use crate::error::ApiError;
 use crate::host;
 use crate::page;
-use crate::query::Query;
 use crate::response::{Answer, ResponseBody};
 use crate::seen::Seen;
+use needs::Needs;
 pub(crate) use route::TOKEN_PATH;
-use route::{Access, Route, RouteError};
+use route::{Route, RouteError};
 
 /// Serves one request, and tells the log who sent it.
 pub(crate) async fn serve(
@@ -54,12 +55,17 @@ pub(crate) async fn serve(
         return Err(ApiError::method(&route, &request.method));
     };
     if route == Route::Token {
-        return token::serve(app, asked, seen, body).await;
+        return Box::pin(token::serve(app, asked, seen, body)).await;
     }
     if app.limits.read_only && !matches!(request.method, Method::GET | Method::HEAD) {
         return Err(ApiError::read_only(&route));
     }
-    let caller = match Caller::of(&app.access, asked, needs(&route, access, request)).await {
+    let needs = Needs {
+        route: &route,
+        access,
+        request,
+    };
+    let caller = match Caller::of(&app.access, asked, needs).await {
         Err(error) if route == Route::Root => return page::refused(request, error),
         caller => caller?,
     };
@@ -67,32 +73,6 @@ pub(crate) async fn serve(
         seen.identify(name);
     }
     dispatch(app, &route, &caller, asked, body).await
-}
-
-/// What a token must grant, as distribution asks for it.
-fn needs(route: &Route, access: Access, request: &Parts) -> Vec<Grant> {
-    let grant = |kind: &str, name: &str, actions: &[&str]| Grant {
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
-    };
-    let actions: &[&str] = match access {
-        Access::Nothing | Access::Enter => return Vec::new(),
-        Access::List => return vec![grant("registry", "catalog", &["*"])],
-        Access::Pull => &["pull"],
-        Access::Push => &["pull", "push"],
-        Access::Delete => &["delete"],
-    };
-    let repo = route
-        .repo()
-        .map(|repo| grant("repository", repo.as_str(), actions));
-    let mut needs: Vec<Grant> = repo.into_iter().collect();
-    if matches!(route, Route::Uploads(_))
-        && let Ok(Some(from)) = Query::of(&request.uri).from()
-    {
-        needs.push(grant("repository", from.as_str(), &["pull"]));
-    }
-    needs
 }
 
 /// Browsers ask before they let a page of another origin go on; what it may do is in the configured headers.
@@ -107,6 +87,10 @@ fn relying(caller: &Caller<'_>, repo: &RepoName, request: &Parts) -> Option<Perm
     asks.then(|| caller.permit(repo).ok()).flatten()
 }
 
+/// Calls the handler of the route.
+///
+/// What serves a request is one value that is as large as its largest part, and it is moved before it runs.
+/// So all parts but those of small reads have a place of their own.
 async fn dispatch(
     app: &App,
     route: &Route,
@@ -116,7 +100,7 @@ async fn dispatch(
 ) -> Result<Response<ResponseBody>, ApiError> {
     let request = asked.request;
     match (route, &request.method) {
-        (Route::Root, _) => page::get(app, caller, request).await,
+        (Route::Root, _) => Box::pin(page::get(app, caller, request)).await,
         (Route::Live, method) => Ok(watch::live(method)),
         (Route::Ready, method) => Ok(watch::ready(app, method)),
         (Route::Base, method) => {
@@ -124,40 +108,51 @@ async fn dispatch(
             Ok(base::base(method))
         }
         (Route::Token, _) => unreachable!("tokens are issued before anybody is asked for one"),
-        (Route::Catalog, _) => catalog::get(app, caller.list()?, request).await,
-        (Route::Tags(repo), _) => tags::get(app, caller.permit(repo)?, request).await,
+        (Route::Catalog, _) => Box::pin(catalog::get(app, caller.list()?, request)).await,
+        (Route::Tags(repo), _) => Box::pin(tags::get(app, caller.permit(repo)?, request)).await,
         (Route::Referrers(repo, subject), _) => {
-            referrers::get(app, &caller.permit(repo)?, subject, request).await
+            let permit = caller.permit(repo)?;
+            Box::pin(referrers::get(app, &permit, subject, request)).await
         }
         (Route::Manifest(repo, reference), &Method::PUT) => {
-            manifests::put(app, &caller.permit(repo)?, reference, request, body).await
+            let permit = caller.permit(repo)?;
+            Box::pin(manifests::put(app, &permit, reference, request, body)).await
         }
         (Route::Manifest(repo, reference), &Method::DELETE) => {
-            manifests::delete(app, &caller.permit(repo)?, reference, request).await
+            let permit = caller.permit(repo)?;
+            Box::pin(manifests::delete(app, &permit, reference, request)).await
         }
         (Route::Manifest(repo, reference), _) => {
             let (pull, push) = (caller.permit(repo)?, relying(caller, repo, request));
             manifests::get(app, &pull, push.as_ref(), reference, request).await
         }
         (Route::Blob(repo, digest), &Method::DELETE) => {
-            blobs::delete(app, &caller.permit(repo)?, digest, request).await
+            let permit = caller.permit(repo)?;
+            Box::pin(blobs::delete(app, &permit, digest, request)).await
         }
         (Route::Blob(repo, digest), _) => {
             let (pull, push) = (caller.permit(repo)?, relying(caller, repo, request));
             blobs::get(app, &pull, push.as_ref(), digest, asked).await
         }
         (Route::Uploads(repo), _) => {
-            uploads::post(app, caller, &caller.permit(repo)?, request, body).await
+            let permit = caller.permit(repo)?;
+            Box::pin(uploads::post(app, caller, &permit, request, body)).await
         }
         (Route::Upload(repo, id), &Method::PATCH) => {
-            uploads::patch(app, &caller.permit(repo)?, id, request, body).await
+            let permit = caller.permit(repo)?;
+            Box::pin(uploads::patch(app, &permit, id, request, body)).await
         }
         (Route::Upload(repo, id), &Method::PUT) => {
-            uploads::put(app, &caller.permit(repo)?, id, request, body).await
+            let permit = caller.permit(repo)?;
+            Box::pin(uploads::put(app, &permit, id, request, body)).await
         }
         (Route::Upload(repo, id), &Method::DELETE) => {
-            uploads::delete(app, &caller.permit(repo)?, id).await
+            let permit = caller.permit(repo)?;
+            Box::pin(uploads::delete(app, &permit, id)).await
         }
-        (Route::Upload(repo, id), _) => uploads::get(app, &caller.permit(repo)?, id).await,
+        (Route::Upload(repo, id), _) => {
+            let permit = caller.permit(repo)?;
+            Box::pin(uploads::get(app, &permit, id)).await
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Access, Asked, Flaw};
 use crate::error::ApiError;
+use crate::v2::needs::Needs;
 
 /// Who sends a request.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(crate) struct Caller<'a> {
     asked: Asked<'a>,
     identity: Identity,
     /// What a token must grant for this request.
-    needs: Vec<Grant>,
+    needs: Needs<'a>,
 }
 
 impl<'a> Caller<'a> {
@@ -22,10 +23,10 @@ impl<'a> Caller<'a> {
     pub(crate) async fn of(
         access: &'a Access,
         asked: Asked<'a>,
-        needs: Vec<Grant>,
+        needs: Needs<'a>,
     ) -> Result<Self, ApiError> {
         Ok(Self {
-            identity: access.identify(asked, &needs).await?,
+            identity: access.identify(asked, needs).await?,
             access,
             asked,
             needs,
@@ -63,16 +64,17 @@ impl<'a> Caller<'a> {
     }
 
     fn refused(&self, denied: &Denied) -> ApiError {
+        let needs = self.needs.grants();
         let flaw = matches!(self.identity, Identity::Token(_) | Identity::Ticket(_))
             .then_some(Flaw::InsufficientScope);
         let answer = match denied.reason() {
             Reason::Forbidden => return ApiError::client(ErrorCode::Denied, denied),
             Reason::Unauthenticated | Reason::Scope => {
-                let scope = scope::write(&self.needs);
+                let scope = scope::write(&needs);
                 self.access.refuse(self.asked, denied, &scope, flaw)
             }
         };
-        with_detail(answer, &self.needs)
+        with_detail(answer, &needs)
     }
 }
 

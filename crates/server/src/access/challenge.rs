@@ -76,7 +76,7 @@ impl Challenge {
             Self::Tokens { realm, service } => {
                 let realm = match realm {
                     Realm::Url(url) => url.clone(),
-                    Realm::Path(path) => format!("{}{path}", origin(external.base())),
+                    Realm::Path(path) => format!("{}{path}", origin(&external.base())),
                 };
                 bearer(&realm, service, scope, flaw)
             }

@@ -48,9 +48,7 @@ impl Told {
             actor: Actor {
                 name: origin.and_then(|origin| origin.seen.user().map(ToOwned::to_owned)),
             },
-            base: external
-                .map(|external| external.base().to_owned())
-                .unwrap_or_default(),
+            base: external.map(External::base).unwrap_or_default(),
         }
     }
 }
