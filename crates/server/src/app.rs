@@ -50,6 +50,11 @@ pub(crate) struct Limits {
 }
 
 impl App {
+    /// Whether anything will ask where this request comes from: those who are told of it, or the start page.
+    pub(crate) fn asks_for_origin(&self, request: &Parts) -> bool {
+        self.notifier.listens() || request.uri.path().ends_with('/')
+    }
+
     /// Who tells of what this request changes.
     pub(crate) fn teller(&self, request: &Parts) -> Arc<dyn Teller> {
         self.notifier.teller(|| Told::of(request))

@@ -27,6 +27,8 @@ mod page;
 mod peer;
 mod percent;
 mod query;
+mod received;
+mod request_id;
 mod response;
 mod sd_notify;
 mod seen;

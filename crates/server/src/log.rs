@@ -2,6 +2,7 @@
 //!
 //! Both keep the forms that distribution has: the program's log on standard error as `logfmt`, JSON or logstash's JSON, the requests' on standard output.
 
+pub(crate) mod about;
 pub(crate) mod access;
 mod go_duration;
 mod layer;
@@ -10,7 +11,7 @@ mod line;
 mod sink;
 
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
@@ -24,6 +25,11 @@ use level::LogLevel;
 use line::Terminal;
 pub(crate) use sink::Sink;
 use sink::SinkGuard;
+
+/// How long a line of the access log waits for others, so that one wakeup and one write serve many; who reads along does not see it.
+///
+/// The log of the program waits for nothing: it is seldom written, and its last lines may say why the process died.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,8 +106,8 @@ impl Logs {
     }
 
     fn start_with(settings: &Settings, traces: Option<Pipeline>) -> Result<Self, LogsError> {
-        let (errors, program) = Sink::new(std::io::stderr());
-        let (output, requests) = Sink::new(std::io::stdout());
+        let (errors, program) = Sink::new(std::io::stderr(), Duration::ZERO);
+        let (output, requests) = Sink::new(std::io::stdout(), GATHER);
         let (level, filter) = LogLevel::new(settings.level);
         let lines = layer::Lines::new(settings, errors, Terminal::of_errors());
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));

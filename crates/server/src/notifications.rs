@@ -138,6 +138,11 @@ impl Notifier {
         Self::new(&config.notifications, &config.http.address, pulls)
     }
 
+    /// Whether anybody is told anything.
+    pub(crate) fn listens(&self) -> bool {
+        !self.audience.listeners.is_empty()
+    }
+
     /// Who tells of what the request changes.
     pub(crate) fn teller(&self, who: impl FnOnce() -> Told) -> Arc<dyn Teller> {
         if self.audience.listeners.is_empty() {

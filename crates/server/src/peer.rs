@@ -54,12 +54,6 @@ impl Address {
             Self::Unix => None,
         }
     }
-
-    /// The host as the access log has it.
-    pub(crate) fn host(self) -> String {
-        self.ip()
-            .map_or_else(|| "unix".to_owned(), |ip| ip.to_string())
-    }
 }
 
 impl fmt::Display for Address {
@@ -81,7 +75,7 @@ mod tests {
         let address = Address::tcp("[::ffff:192.0.2.1]:7".parse().unwrap());
 
         assert_eq!(address.to_string(), "192.0.2.1:7");
-        assert_eq!(address.host(), "192.0.2.1");
+        assert_eq!(address.ip(), Some("192.0.2.1".parse().unwrap()));
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! OpenTelemetry traces of requests, where the configuration asks for them.
 //!
-//! The span that the log has around each request becomes one of OpenTelemetry; what only a trace needs is added here, and nothing is where nobody traces.
+//! Each request has a span then, and none where nobody traces.
 
 mod pipeline;
 
-use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::Status;
@@ -15,7 +14,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use crate::config::Tracing;
 use crate::log::access::clip;
 use crate::metrics::handler::Handler;
-use crate::peer::Address;
+use crate::received::Received;
 pub(crate) use pipeline::Pipeline;
 pub use pipeline::TracesError;
 
@@ -42,25 +41,40 @@ impl Traces {
         }
     }
 
-    /// Has the span continue the client's trace, and describes the request; the span must not be entered yet.
-    pub(crate) fn begin(self, span: &Span, request: &Parts, client: Address) -> Trace {
+    /// The span of the request where requests are traced; it continues the client's trace.
+    pub(crate) fn span(self, received: &Received) -> Option<Span> {
         if !self.are_on {
-            return Trace(None);
+            return None;
         }
+        let request = &received.parts;
+        let path = request.uri.path();
+        let span = tracing::info_span!(
+            "request",
+            http.request.id = received.id.as_str(),
+            http.request.method = clip(request.method.as_str()),
+            http.request.path = clip(path),
+            http.request.remoteaddr = %received.client,
+            otel.kind = "server",
+            otel.name = tracing::field::Empty,
+        );
         let headers = TraceHeaders(&request.headers);
         let context = TraceContextPropagator::new().extract(&headers);
         // It fails for a span that is not sampled by the layer, which has no trace then.
         drop(span.set_parent(context));
-        let path = request.uri.path();
         let kind = Handler::of(path).as_str();
         span.record("otel.name", name(request.method.as_str(), kind));
         span.set_attribute("url.path", clip(path).to_owned());
-        span.set_attribute("client.address", client.to_string());
-        Trace(Some(span.clone()))
+        span.set_attribute("client.address", received.client.to_string());
+        Some(span)
     }
 }
 
 impl Trace {
+    /// The trace of a request with this span, if it has one.
+    pub(crate) fn of(span: Option<Span>) -> Self {
+        Self(span)
+    }
+
     /// Says how the request was answered.
     pub(crate) fn end(&self, status: StatusCode) {
         let Some(span) = &self.0 else {

@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::ConnectionLimits;
 use super::places::Seat;
 use super::socket::{Socket, Stream};
+use crate::activity::Activity;
 use crate::app::App;
 use crate::error::chain;
 use crate::linger::{self, Linger};
@@ -59,6 +62,17 @@ enum Versions {
     Two,
     /// Whichever the client begins with.
     Either,
+}
+
+/// Why a connection has to end.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The server stops.
+    Stop,
+    /// Somebody else needs the place.
+    Leave,
+    /// It has done nothing for too long.
+    Overdue,
 }
 
 impl Common {
@@ -111,43 +125,43 @@ impl Common {
         let address = peer.address;
         let activity = Arc::clone(&place.activity);
         let leave = place.leave.clone();
-        let service = Service {
+        let service = Arc::new(Service {
             app: Arc::clone(&self.app),
             log: self.log.clone(),
             peer,
             activity: Arc::clone(&activity),
-        };
+        });
         let service = service_fn(move |request| {
-            let service = service.clone();
+            let service = Arc::clone(&service);
             async move { Ok::<_, Infallible>(service.call(request).await) }
         });
         let io = TokioIo::new(Linger::new(stream, place));
         let builder = builder(versions);
         let mut connection = pin!(builder.serve_connection(io, service));
-        let idleness = &self.limits.idleness;
-        let mut look = interval(LOOK.min(idleness.between));
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(error = %chain(&*error), peer = %address, "a connection ended early");
-                    }
+        // Each wakeup of a connection asks all that it waits for, but what is in here only when it has something to say: its locks are shared by all connections.
+        let mut supervisor = FuturesUnordered::from_iter([self.supervise(&activity, &leave)]);
+        let end = tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error = %chain(&*error), peer = %address, "a connection ended early");
+                }
+                return;
+            }
+            Some(end) = supervisor.next() => end,
+        };
+        match end {
+            End::Stop => {}
+            End::Leave => {
+                tracing::debug!(peer = %address, "a connection that rested makes room for another");
+                if activity.rest(Instant::now()).is_some() {
                     return;
                 }
-                () = self.stop.cancelled() => break,
-                () = leave.cancelled() => {
-                    tracing::debug!(peer = %address, "a connection that rested makes room for another");
-                    if activity.rest(Instant::now()).is_some() {
-                        return;
-                    }
-                    break;
-                }
-                _ = look.tick() => if activity.is_overdue(idleness) {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = timeout(FAREWELL, connection).await;
-                    return;
-                },
+            }
+            End::Overdue => {
+                connection.as_mut().graceful_shutdown();
+                let _ = timeout(FAREWELL, connection).await;
+                return;
             }
         }
         // Whoever has connected a moment ago is about to ask.
@@ -158,6 +172,22 @@ impl Common {
         }
         connection.as_mut().graceful_shutdown();
         let _ = self.cut.run_until_cancelled(connection).await;
+    }
+
+    /// Waits until the connection has to end, whatever it does.
+    async fn supervise(&self, activity: &Activity, leave: &CancellationToken) -> End {
+        let idleness = &self.limits.idleness;
+        let mut look = interval(LOOK.min(idleness.between));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return End::Stop,
+                () = leave.cancelled() => return End::Leave,
+                _ = look.tick() => if activity.is_overdue(idleness) {
+                    return End::Overdue;
+                },
+            }
+        }
     }
 
     /// Waits until connections that begin at the time of the stop have had their moment.

@@ -3,7 +3,10 @@
 //! As text it is the Combined Log Format, which is what distribution writes and what log readers know.
 //! As JSON it has more.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HOST, REFERER, USER_AGENT};
@@ -18,26 +21,23 @@ use crate::peer::Address;
 
 /// The longest piece of a request that a line repeats, in bytes.
 const LONGEST: usize = 2_048;
+/// The buffer for lines of a thread is no longer than this between two of them.
+const KEPT: usize = 16 << 10;
 
 /// Writes the lines, or does not.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessLog {
     out: Option<Sink>,
     format: Format,
-    fields: Map<String, Value>,
+    fields: Arc<Map<String, Value>>,
 }
 
 /// What a line says of the request itself.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    client: Address,
-    at: Timestamp,
-    method: String,
-    target: String,
-    host: String,
-    version: Version,
-    referer: String,
-    agent: String,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) request: &'a Parts,
+    pub(crate) client: Address,
+    pub(crate) at: Timestamp,
 }
 
 /// What a line says of the request's end.
@@ -60,7 +60,7 @@ impl AccessLog {
         Self {
             out: Some(out).filter(|_| settings.access),
             format: settings.format,
-            fields: settings.fields.clone(),
+            fields: Arc::new(settings.fields.clone()),
         }
     }
 
@@ -69,7 +69,7 @@ impl AccessLog {
         Self {
             out: None,
             format: Format::Text,
-            fields: Map::new(),
+            fields: Arc::default(),
         }
     }
 
@@ -78,20 +78,28 @@ impl AccessLog {
         self.out.is_some()
     }
 
-    pub(crate) fn write(&self, entry: &Entry, outcome: &Outcome<'_>) {
+    /// Writes a line, in a buffer that the thread keeps for the next one.
+    pub(crate) fn write(&self, entry: Entry<'_>, outcome: &Outcome<'_>) {
+        thread_local! {
+            static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+        }
         let Some(out) = &self.out else {
             return;
         };
-        let mut line = match self.format {
-            Format::Text => entry.combined(outcome),
-            Format::Json | Format::Logstash => self.json(entry, outcome),
-        };
-        line.push('\n');
-        out.write(line);
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            match self.format {
+                Format::Text => entry.combined(outcome, line),
+                Format::Json | Format::Logstash => line.push_str(&self.json(entry, outcome)),
+            }
+            line.push('\n');
+            out.write(line);
+            line.shrink_to(KEPT);
+        });
     }
 
-    fn json(&self, entry: &Entry, outcome: &Outcome<'_>) -> String {
-        let mut line = self.fields.clone();
+    fn json(&self, entry: Entry<'_>, outcome: &Outcome<'_>) -> String {
+        let mut line = Map::clone(&self.fields);
         let message = if outcome.status.as_u16() < 400 {
             "response completed"
         } else {
@@ -110,46 +118,51 @@ impl AccessLog {
     }
 }
 
-impl Entry {
-    /// Notes what will have been forgotten when the request is over.
-    pub(crate) fn of(request: &Parts, client: Address) -> Self {
-        let target = request
-            .uri
-            .path_and_query()
-            .map_or("", |target| target.as_str());
-        Self {
-            client,
-            at: Timestamp::now(),
-            method: request.method.to_string(),
-            target: clipped(target),
-            host: host(request),
-            version: request.version,
-            referer: header(&request.headers, &REFERER),
-            agent: header(&request.headers, &USER_AGENT),
+impl Entry<'_> {
+    /// `host ident user [time] "request" status bytes "referer" "agent"`
+    fn combined(&self, outcome: &Outcome<'_>, line: &mut String) {
+        match self.client.ip() {
+            Some(ip) => write!(line, "{ip}").expect("a string takes every write"),
+            None => line.push_str("unix"),
+        }
+        line.push_str(" - ");
+        match outcome.user {
+            Some(user) => word(user, line),
+            None => line.push('-'),
+        }
+        line.push_str(" [");
+        time(self.at, line);
+        line.push_str("] \"");
+        quoted(clip(self.request.method.as_str()), line);
+        line.push(' ');
+        quoted(self.target(), line);
+        line.push(' ');
+        line.push_str(version(self.request.version));
+        line.push_str("\" ");
+        line.push_str(outcome.status.as_str());
+        write!(line, " {}", outcome.sent).expect("a string takes every write");
+        for name in [REFERER, USER_AGENT] {
+            line.push_str(" \"");
+            match header(&self.request.headers, &name) {
+                Cow::Borrowed("") => line.push('-'),
+                text => quoted(&text, line),
+            }
+            line.push('"');
         }
     }
 
-    /// `host ident user [time] "request" status bytes "referer" "agent"`
-    fn combined(&self, outcome: &Outcome<'_>) -> String {
-        let time = self.at.to_zoned(TimeZone::UTC);
-        let mut line = format!(
-            "{} - {} [{}] ",
-            self.client.host(),
-            outcome.user.map_or_else(|| "-".to_owned(), word),
-            time.strftime("%d/%b/%Y:%H:%M:%S %z")
-        );
-        let request = format!("{} {} {:?}", self.method, self.target, self.version);
-        write!(
-            line,
-            "{} {} {}",
-            quoted(&request),
-            outcome.status.as_u16(),
-            outcome.sent
+    fn target(&self) -> &str {
+        let target = self.request.uri.path_and_query();
+        target.map_or("", |target| clip(target.as_str()))
+    }
+
+    /// The host that the request is for.
+    fn host(&self) -> Cow<'_, str> {
+        let authority = self.request.uri.authority();
+        authority.map_or_else(
+            || header(&self.request.headers, &HOST),
+            |authority| clip(authority.as_str()).into(),
         )
-        .expect("a string takes every write");
-        write!(line, " {} {}", quoted(&self.referer), quoted(&self.agent))
-            .expect("a string takes every write");
-        line
     }
 
     /// What distribution says of an answer, under its names, and more.
@@ -157,20 +170,27 @@ impl Entry {
         let user = outcome.user.map(|user| ("auth.user.name", json!(user)));
         let kind = outcome.content_type;
         let kind = kind.map(|kind| ("http.response.contenttype", json!(kind)));
-        let referer = Some(&self.referer).filter(|referer| !referer.is_empty());
+        let headers = &self.request.headers;
+        let referer = Some(header(headers, &REFERER)).filter(|referer| !referer.is_empty());
         let referer = referer.map(|referer| ("http.request.referer", json!(referer)));
         [
             ("level", json!("info")),
             ("http.request.id", json!(outcome.id)),
-            ("http.request.method", json!(self.method)),
-            ("http.request.uri", json!(self.target)),
+            (
+                "http.request.method",
+                json!(clip(self.request.method.as_str())),
+            ),
+            ("http.request.uri", json!(self.target())),
             (
                 "http.request.protocol",
-                json!(format!("{:?}", self.version)),
+                json!(version(self.request.version)),
             ),
             ("http.request.remoteaddr", json!(self.client.to_string())),
-            ("http.request.host", json!(self.host)),
-            ("http.request.useragent", json!(self.agent)),
+            ("http.request.host", json!(self.host())),
+            (
+                "http.request.useragent",
+                json!(header(headers, &USER_AGENT)),
+            ),
             ("http.response.status", json!(outcome.status.as_u16())),
             ("http.response.written", json!(outcome.sent)),
             (
@@ -187,20 +207,22 @@ impl Entry {
     }
 }
 
-/// The host that the request is for.
-fn host(request: &Parts) -> String {
-    let authority = request.uri.authority();
-    authority.map_or_else(
-        || header(&request.headers, &HOST),
-        |authority| clipped(authority.as_str()),
-    )
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2.0",
+        _ => "HTTP/3.0",
+    }
 }
 
-fn header(headers: &HeaderMap, name: &HeaderName) -> String {
-    headers
-        .get(name)
-        .map(|value| clipped(&String::from_utf8_lossy(value.as_bytes())))
-        .unwrap_or_default()
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
+    let value = headers.get(name).map_or(&[][..], |value| value.as_bytes());
+    match str::from_utf8(value) {
+        Ok(text) => clip(text).into(),
+        Err(_) => clip(&String::from_utf8_lossy(value)).to_owned().into(),
+    }
 }
 
 /// The beginning of a piece of a request, as much as is repeated anywhere.
@@ -208,53 +230,73 @@ pub(crate) fn clip(text: &str) -> &str {
     &text[..text.floor_char_boundary(LONGEST)]
 }
 
-fn clipped(text: &str) -> String {
-    clip(text).to_owned()
+/// The time to the second, which a thread formats once for all lines of that second.
+fn time(at: Timestamp, line: &mut String) {
+    thread_local! {
+        static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    LAST.with_borrow_mut(|(second, text)| {
+        if *second != at.as_second() {
+            let time = at.to_zoned(TimeZone::UTC);
+            *second = at.as_second();
+            *text = time.strftime("%d/%b/%Y:%H:%M:%S %z").to_string();
+        }
+        line.push_str(text);
+    });
 }
 
 /// A field between spaces, which a name that has some must not break.
-fn word(text: &str) -> String {
-    let mut word = String::with_capacity(text.len());
+fn word(text: &str, line: &mut String) {
     for character in text.chars() {
         if character.is_whitespace() || character.is_control() || character == '"' {
-            word.extend(character.escape_unicode());
+            line.extend(character.escape_unicode());
         } else {
-            word.push(character);
+            line.push(character);
         }
     }
-    word
 }
 
-/// A quoted field that cannot end early or break the line, whatever the client sent.
-fn quoted(text: &str) -> String {
-    let text = if text.is_empty() { "-" } else { text };
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
+/// A part of a quoted field, which cannot end it early or break the line, whatever the client sent.
+fn quoted(text: &str, line: &mut String) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(is_plain) {
+        // Nearly all of them.
+        return line.push_str(text);
+    }
     for character in text.chars() {
         match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control.is_control() => quoted.extend(control.escape_unicode()),
-            other => quoted.push(other),
+            '"' | '\\' => line.extend(['\\', character]),
+            control if control.is_control() => line.extend(control.escape_unicode()),
+            other => line.push(other),
         }
     }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn entry(agent: &[u8]) -> Entry {
+    fn request(agent: &[u8]) -> Parts {
         let request = http::Request::builder()
             .uri("/v2/a/tags/list?n=1")
             .header(USER_AGENT, agent)
             .body(())
             .unwrap();
-        let client = Address::tcp("[::1]:4000".parse().unwrap());
-        let mut entry = Entry::of(&request.into_parts().0, client);
-        entry.at = "2026-11-23T20:00:00Z".parse().unwrap();
-        entry
+        request.into_parts().0
+    }
+
+    fn entry(request: &Parts) -> Entry<'_> {
+        Entry {
+            request,
+            client: Address::tcp("[::1]:4000".parse().unwrap()),
+            at: "2026-11-23T20:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn combined(agent: &[u8], outcome: &Outcome<'_>) -> String {
+        let mut line = String::new();
+        entry(&request(agent)).combined(outcome, &mut line);
+        line
     }
 
     fn outcome(user: Option<&str>) -> Outcome<'_> {
@@ -270,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_line_of_text_is_in_the_combined_format() {
-        let line = entry(b"docker/20.10").combined(&outcome(None));
+        let line = combined(b"docker/20.10", &outcome(None));
 
         assert_eq!(
             line,
@@ -280,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_a_client_sends_cannot_break_the_line() {
-        let line = entry(b"evil\" 200 \\ \xff\t").combined(&outcome(None));
+        let line = combined(b"evil\" 200 \\ \xff\t", &outcome(None));
 
         assert!(
             line.ends_with("\"evil\\\" 200 \\\\ \u{fffd}\\u{9}\""),
@@ -298,7 +340,7 @@ mod tests {
         let log = AccessLog::new(&settings, Sink::discarding());
 
         let line: Value =
-            serde_json::from_str(&log.json(&entry(b"x"), &outcome(Some("ann")))).unwrap();
+            serde_json::from_str(&log.json(entry(&request(b"x")), &outcome(Some("ann")))).unwrap();
 
         assert_eq!(line["service"], "registry");
         assert_eq!(line["http.request.id"], "7");
@@ -313,7 +355,7 @@ mod tests {
 
     #[test]
     fn who_logged_in_is_named_and_cannot_break_the_line() {
-        let line = entry(b"x").combined(&outcome(Some("ann b\n")));
+        let line = combined(b"x", &outcome(Some("ann b\n")));
 
         assert!(
             line.starts_with("::1 - ann\\u{20}b\\u{a} [23/Nov"),

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use super::line::{Line, Terminal};
-use super::{Format, Settings, Sink};
+use super::{Format, Settings, Sink, about};
 
 /// Writes a line for each event, with the fields of the spans around it.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut own = Fields::default();
         event.record(&mut own);
-        let mut around = Vec::new();
+        let mut around = about::fields();
         for span in context
             .event_scope(event)
             .into_iter()
@@ -92,7 +92,7 @@ where
             Some(terminal) => line.on(terminal),
             None => line.render(self.format),
         };
-        self.out.write(line);
+        self.out.write(&line);
     }
 }
 
