@@ -1,63 +1,76 @@
-//! A client of HTTP/1.1 that costs as little as possible, so that the server is what is measured.
+//! A client that costs as little as possible, so that the server is what is measured.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+mod http1;
+mod http2;
+
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 /// How long a server may take for one answer.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Bytes of a body read in one go.
-const PIECE: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1.
+    Plain,
+    /// HTTP/1.1 over TLS.
+    Tls,
+    /// HTTP/2 over TLS.
+    Http2,
+}
+
+/// Where a server is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(crate) address: SocketAddr,
+    pub(crate) protocol: Protocol,
+}
 
 /// A connection that stays open from request to request.
-pub(crate) struct Connection {
-    stream: BufReader<TcpStream>,
-    head: String,
-    piece: Vec<u8>,
+pub(crate) enum Connection {
+    Http1(http1::Connection),
+    Http2(Box<http2::Connection>),
 }
 
 /// An answer, of whose body only the length is kept.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
     pub(crate) length: u64,
 }
 
+impl Protocol {
+    pub(crate) fn is_encrypted(self) -> bool {
+        self != Self::Plain
+    }
+}
+
 impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self {
-            stream: BufReader::with_capacity(64 << 10, stream),
-            head: String::new(),
-            piece: vec![0; PIECE],
+    /// Connects; each request shows `token`.
+    pub(crate) fn open(way: Way, token: &str) -> io::Result<Self> {
+        Ok(match way.protocol {
+            Protocol::Plain | Protocol::Tls => Self::Http1(http1::Connection::open(way, token)?),
+            Protocol::Http2 => Self::Http2(Box::new(http2::Connection::open(way, token)?)),
         })
     }
 
-    /// Sends a request and reads its answer to the end.
+    /// Sends a request with these lines of headers and reads its answer to the end.
     pub(crate) fn ask(
         &mut self,
         method: &str,
         target: &str,
         headers: &str,
-        body: &[u8],
+        body: &Bytes,
     ) -> io::Result<Answer> {
-        let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: bench\r\nContent-Length: {}\r\n{headers}\r\n",
-            body.len()
-        );
-        let stream = self.stream.get_mut();
-        if body.len() <= 16 << 10 {
-            let mut whole = head.into_bytes();
-            whole.extend_from_slice(body);
-            stream.write_all(&whole)?;
-        } else {
-            stream.write_all(head.as_bytes())?;
-            stream.write_all(body)?;
+        match self {
+            Self::Http1(connection) => connection.ask(method, target, headers, body),
+            Self::Http2(connection) => connection.ask(method, target, headers, body),
         }
-        self.answer(method)
     }
 
     /// The same, for a request that must be answered so.
@@ -66,7 +79,7 @@ impl Connection {
         status: u16,
         (method, target): (&str, &str),
         headers: &str,
-        body: &[u8],
+        body: &Bytes,
     ) -> io::Result<Answer> {
         let answer = self.ask(method, target, headers, body)?;
         if answer.status != status {
@@ -79,82 +92,20 @@ impl Connection {
         Ok(answer)
     }
 
-    /// The body of a page that has a length, as text.
-    pub(crate) fn page(&mut self, target: &str) -> io::Result<String> {
+    /// An answer with its headers, as text, on a connection of its own.
+    pub(crate) fn page(way: Way, target: &str) -> io::Result<String> {
+        let mut stream = connect(way)?;
         let head = format!("GET {target} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n");
-        self.stream.get_mut().write_all(head.as_bytes())?;
+        stream.write_all(head.as_bytes())?;
         let mut text = String::new();
-        self.stream.read_to_string(&mut text)?;
+        stream.read_to_string(&mut text)?;
         Ok(text)
     }
+}
 
-    fn answer(&mut self, method: &str) -> io::Result<Answer> {
-        let mut is_chunked = false;
-        let mut answer = Answer {
-            status: 0,
-            location: None,
-            length: 0,
-        };
-        loop {
-            self.head.clear();
-            if self.stream.read_line(&mut self.head)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let line = self.head.trim_end();
-            if line.is_empty() {
-                break;
-            }
-            if answer.status == 0 {
-                let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
-                answer.status = status.ok_or(io::ErrorKind::InvalidData)?;
-                continue;
-            }
-            let Some((name, value)) = line.split_once(':') else {
-                continue;
-            };
-            if name.eq_ignore_ascii_case("content-length") {
-                answer.length = value.trim().parse().unwrap_or(0);
-            } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                is_chunked = true;
-            } else if name.eq_ignore_ascii_case("location") {
-                answer.location = Some(value.trim().to_owned());
-            }
-        }
-        if method != "HEAD" && answer.status != 204 && answer.status != 304 {
-            if is_chunked {
-                answer.length = self.skip_chunks()?;
-            } else {
-                self.skip(answer.length)?;
-            }
-        }
-        Ok(answer)
-    }
-
-    /// Reads a body that comes in chunks; how long it is.
-    fn skip_chunks(&mut self) -> io::Result<u64> {
-        let mut whole = 0;
-        loop {
-            self.head.clear();
-            self.stream.read_line(&mut self.head)?;
-            let length = u64::from_str_radix(self.head.trim(), 16);
-            let length = length.map_err(|_| io::ErrorKind::InvalidData)?;
-            self.skip(length + 2)?;
-            if length == 0 {
-                return Ok(whole);
-            }
-            whole += length;
-        }
-    }
-
-    fn skip(&mut self, mut length: u64) -> io::Result<()> {
-        while length > 0 {
-            let most = usize::try_from(length).map_or(PIECE, |length| length.min(PIECE));
-            let read = self.stream.read(&mut self.piece[..most])?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            length -= read as u64;
-        }
-        Ok(())
-    }
+fn connect(way: Way) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(way.address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }

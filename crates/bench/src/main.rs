@@ -1,89 +1,116 @@
-//! The bench: the same work at this registry and at its peers, one after the other on one machine.
+//! The bench: the same work at this registry, at its peers and at bare floors, one after the other on one machine.
 //!
 //! `cargo xtask bench` builds what it needs and runs this.
-//! Compare numbers of one run only: a machine is never the same twice.
-#![expect(clippy::print_stderr, reason = "this is a command that a person runs")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "this is a command that a person runs"
+)]
 
+mod arguments;
+mod bout;
 mod cases;
 mod connection;
+mod contender;
+mod floor;
+mod goal;
 mod load;
 mod machine;
 mod measure;
-mod peer;
 mod plot;
 mod process;
+mod progress;
+mod realm;
 mod report;
+mod site;
+mod tls;
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use clap::Parser;
 
+use arguments::{Arguments, Hidden};
+use bout::Bout;
 use cases::Case;
-use measure::Measured;
-use peer::Peer;
+use contender::Contender;
+use measure::{Figure, Shown};
+use progress::Progress;
+use report::Results;
 
-/// Measures this registry and its peers.
-#[derive(Parser)]
-#[command(name = "bench")]
-struct Arguments {
-    /// Do little of everything, and fail where this registry has lost a ratio by far
-    #[arg(long)]
-    short: bool,
-
-    /// How often everything is done; the median counts
-    #[arg(long, default_value_t = 5)]
-    runs: usize,
-
-    /// Only the cases whose names contain this
-    #[arg(long)]
-    only: Option<String>,
-
-    /// Write the result here, as Markdown, with a plot beside it
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let runs = if arguments.short { 1 } else { arguments.runs };
-    let cases: Vec<&Case> = cases::ALL
-        .iter()
-        .filter(|case| {
-            let only = arguments.only.as_deref();
-            only.is_none_or(|only| case.name.contains(only))
-        })
-        .collect();
-    let mut results = report::Results::default();
-    for run in 0..runs {
-        for case in &cases {
-            for peer in Peer::ALL {
-                let measured = measure_one(case, peer, arguments.short)
-                    .with_context(|| format!("{} at {}", case.name, peer.name()))?;
-                eprintln!(
-                    "run {}: {}: {}: {measured}",
-                    run + 1,
-                    case.name,
-                    peer.name()
-                );
-                results.add(case.name, peer, measured);
-            }
-        }
+    if let Some(Hidden::EmptyHandler { address }) = arguments.hidden {
+        return floor::empty::serve(address);
     }
-    let table = report::table(&cases, &results);
-    eprintln!("{table}");
+    let cases: Vec<&Case> = cases::all()
+        .into_iter()
+        .filter(|case| arguments.wants(case.name) && (case.is_in_short || !arguments.short))
+        .collect();
+    if arguments.list {
+        list(&cases, &arguments);
+        return Ok(());
+    }
+    let results = measure(&cases, &arguments)?;
+    println!("{}", report::figures(&cases, &results));
+    println!("{}", report::goals(&cases, &results));
     if let Some(path) = &arguments.out {
-        let text = report::page(&table);
-        std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
-        let plot = path.with_extension("svg");
-        let drawn = plot::ratios(&cases, &results);
-        std::fs::write(&plot, drawn).with_context(|| format!("write {}", plot.display()))?;
+        write(path, &cases, &results, arguments.runs())?;
     }
     report::judge(&cases, &results, arguments.short)
 }
 
-/// Each measurement has a folder and a server of its own, so that none finds what another has left.
-fn measure_one(case: &Case, peer: Peer, short: bool) -> anyhow::Result<Measured> {
-    let server = peer.serve()?;
-    (case.run)(&server, short)
+fn list(cases: &[&Case], arguments: &Arguments) {
+    for case in cases {
+        println!("{}", case.name);
+        let who: Vec<&str> = contenders(case, arguments)
+            .iter()
+            .map(|contender| contender.name())
+            .collect();
+        println!("    by {}", who.join(", "));
+        for goal in case.goals {
+            println!("    asked for: {}", goal.describe(case.unit));
+        }
+    }
+}
+
+fn contenders(case: &Case, arguments: &Arguments) -> Vec<Contender> {
+    let all = case.contenders(arguments.short);
+    all.filter(|contender| arguments.admits(*contender))
+        .collect()
+}
+
+/// Runs take turns, so that what a machine does meanwhile hits everyone alike.
+fn measure(cases: &[&Case], arguments: &Arguments) -> Result<Results> {
+    let mut results = Results::default();
+    let bouts: usize = cases
+        .iter()
+        .map(|case| contenders(case, arguments).len())
+        .sum();
+    let mut progress = Progress::new(bouts, arguments.runs());
+    for _ in 0..arguments.runs() {
+        for case in cases {
+            for contender in contenders(case, arguments) {
+                let bout = Bout {
+                    contender,
+                    short: arguments.short,
+                    peer_rate: results.last(case.name, Contender::Distribution3, Figure::Rate),
+                };
+                let measured = (case.run)(&bout)
+                    .with_context(|| format!("{} by {}", case.name, contender.name()))?;
+                let shown = Shown(&measured, case.unit);
+                progress.next(&format!("{}: {}: {shown}", case.name, contender.name()));
+                results.add(case.name, contender, measured);
+            }
+        }
+    }
+    Ok(results)
+}
+
+fn write(path: &Path, cases: &[&Case], results: &Results, runs: usize) -> Result<()> {
+    let text = report::page(cases, results, runs);
+    std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+    let plot = path.with_extension("svg");
+    let drawn = plot::draw(cases, results);
+    std::fs::write(&plot, drawn).with_context(|| format!("write {}", plot.display()))
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::cases::Case;
+use crate::measure::Figure;
 use crate::report::Results;
 
 const ROW: u32 = 28;
@@ -10,7 +11,7 @@ const LEFT: u32 = 300;
 const WIDTH: f64 = 420.0;
 
 /// A bar for the CPU time of each kind of work, on a scale of powers of ten from a thousandth to ten times that of distribution 3.1.1.
-pub(crate) fn ratios(cases: &[&Case], results: &Results) -> String {
+pub(crate) fn draw(cases: &[&Case], results: &Results) -> String {
     let height = ROW * (u32::try_from(cases.len()).unwrap_or(0) + 2);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"800\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"8\" y=\"18\">CPU time of the server for the same work, distribution 3.1.1 = 1</text>\n"
@@ -30,7 +31,7 @@ pub(crate) fn ratios(cases: &[&Case], results: &Results) -> String {
         );
     }
     for (row, case) in (1u32..).zip(cases) {
-        let Some((cpu, _)) = results.ratios(case.name) else {
+        let Some(cpu) = results.ratio(case.name, Figure::Cpu) else {
             continue;
         };
         let y = ROW * row;

@@ -3,6 +3,7 @@
 use std::io;
 
 use boxyard_testkit::{Noise, sha256};
+use bytes::Bytes;
 use serde_json::json;
 
 use crate::connection::Connection;
@@ -11,13 +12,14 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Bytes and their digest.
 pub(crate) struct Content {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     pub(crate) digest: String,
 }
 
 impl Content {
     pub(crate) fn of(bytes: Vec<u8>) -> Self {
         let digest = sha256(&bytes);
+        let bytes = bytes.into();
         Self { bytes, digest }
     }
 
@@ -81,7 +83,7 @@ pub(crate) fn push_blob(connection: &mut Connection, repo: &str, blob: &Content)
 /// The place of a new upload, without the host.
 pub(crate) fn begin(connection: &mut Connection, repo: &str) -> io::Result<String> {
     let target = format!("/v2/{repo}/blobs/uploads/");
-    let begun = connection.expect(202, ("POST", &target), "", b"")?;
+    let begun = connection.expect(202, ("POST", &target), "", &Bytes::new())?;
     place(begun.location)
 }
 

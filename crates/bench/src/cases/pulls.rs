@@ -1,65 +1,116 @@
 //! Requests for what is small.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use bytes::Bytes;
 
+use super::Case;
 use super::content::Small;
-use crate::connection::Connection;
-use crate::load::{self, Load};
-use crate::measure::Measured;
-use crate::peer::Server;
+use crate::bout::Bout;
+use crate::connection::Protocol;
+use crate::contender::Contender;
+use crate::goal::{Goal, most};
+use crate::load::Load;
+use crate::measure::{Figure, Measured};
 
-fn load(short: bool) -> Load {
-    Load {
-        clients: 32,
-        units: if short { 2_000 } else { 40_000 },
-        worth: 1.0,
-    }
+const REPO: &str = "team/app";
+
+const BESIDE_EMPTY: &[Contender] = &[
+    Contender::Distribution3,
+    Contender::Distribution2,
+    Contender::Empty,
+];
+const MANIFESTS: &[Goal] = &[most(Figure::Cpu, 0.10), most(Figure::PacedP99, 0.3)];
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "GET of a manifest by tag",
+        unit: "request",
+        others: BESIDE_EMPTY,
+        goals: MANIFESTS,
+        is_in_short: true,
+        run: |bout| manifest(bout, "GET", Protocol::Plain),
+    },
+    Case {
+        name: "HEAD of a manifest by tag",
+        unit: "request",
+        others: BESIDE_EMPTY,
+        goals: MANIFESTS,
+        is_in_short: true,
+        run: |bout| manifest(bout, "HEAD", Protocol::Plain),
+    },
+    Case {
+        name: "GET of a blob of 4 KiB",
+        unit: "request",
+        others: BESIDE_EMPTY,
+        goals: &[most(Figure::Cpu, 0.015), most(Figure::PacedP99, 0.3)],
+        is_in_short: true,
+        run: |bout| {
+            ask(bout, Protocol::Plain, ("GET", 200), |image| {
+                format!("/v2/{REPO}/blobs/{}", image.blobs[1].digest)
+            })
+        },
+    },
+    Case {
+        name: "HEAD of a blob that is not there",
+        unit: "request",
+        others: BESIDE_EMPTY,
+        goals: &[most(Figure::Cpu, 0.12), most(Figure::PacedP99, 0.3)],
+        is_in_short: true,
+        run: |bout| {
+            ask(bout, Protocol::Plain, ("HEAD", 404), |_| {
+                format!("/v2/{REPO}/blobs/sha256:{}", "0".repeat(64))
+            })
+        },
+    },
+    Case {
+        name: "GET of a manifest by tag, TLS, HTTP/1.1",
+        unit: "request",
+        others: &[Contender::Distribution3],
+        goals: &[],
+        is_in_short: false,
+        run: |bout| manifest(bout, "GET", Protocol::Tls),
+    },
+    Case {
+        name: "GET of a manifest by tag, TLS, HTTP/2",
+        unit: "request",
+        others: &[Contender::Distribution3],
+        goals: &[],
+        is_in_short: false,
+        run: |bout| manifest(bout, "GET", Protocol::Http2),
+    },
+];
+
+fn manifest(bout: &Bout, method: &str, protocol: Protocol) -> Result<Measured> {
+    ask(bout, protocol, (method, 200), |_| {
+        format!("/v2/{REPO}/manifests/latest")
+    })
 }
 
-/// A repository with an image, and how to ask for something of it again and again.
+/// Thirty-two clients ask for something of an image again and again.
 fn ask(
-    server: &Server,
-    short: bool,
-    method: &str,
-    status: u16,
+    bout: &Bout,
+    protocol: Protocol,
+    (method, status): (&str, u16),
     target: impl Fn(&Small) -> String,
 ) -> Result<Measured> {
     let image = Small::of(1);
-    let mut connection = Connection::open(server.address).context("connect")?;
-    image.push(&mut connection, "team/app", "latest")?;
+    let (_site, server) = bout.serve(protocol)?;
+    let token = server.token_for(&[REPO]);
+    if bout.contender.is_registry() {
+        image.push(&mut server.connect(&token)?, REPO, "latest")?;
+    }
     let target = target(&image);
-    load::run(server, load(short), |connection, _, _| {
+    let load = Load {
+        clients: 32,
+        tokens: vec![token],
+        time: bout.time(),
+        most: u32::MAX,
+        worth: 1.0,
+    };
+    bout.measure_paced(&server, &load, |connection, _, _| {
+        let accept = "Accept: application/vnd.oci.image.manifest.v1+json\r\n";
         connection
-            .expect(
-                status,
-                (method, &target),
-                "Accept: application/vnd.oci.image.manifest.v1+json\r\n",
-                b"",
-            )
+            .expect(status, (method, &target), accept, &Bytes::new())
             .map(drop)
-    })
-}
-
-pub(crate) fn manifest_get(server: &Server, short: bool) -> Result<Measured> {
-    ask(server, short, "GET", 200, |_| {
-        "/v2/team/app/manifests/latest".to_owned()
-    })
-}
-
-pub(crate) fn manifest_head(server: &Server, short: bool) -> Result<Measured> {
-    ask(server, short, "HEAD", 200, |_| {
-        "/v2/team/app/manifests/latest".to_owned()
-    })
-}
-
-pub(crate) fn blob_get(server: &Server, short: bool) -> Result<Measured> {
-    ask(server, short, "GET", 200, |image| {
-        format!("/v2/team/app/blobs/{}", image.blobs[1].digest)
-    })
-}
-
-pub(crate) fn blob_missing(server: &Server, short: bool) -> Result<Measured> {
-    ask(server, short, "HEAD", 404, |_| {
-        format!("/v2/team/app/blobs/sha256:{}", "0".repeat(64))
     })
 }

@@ -1,0 +1,5 @@
+//! The least that the work can cost: what is measured beside the registries.
+
+pub(crate) mod disk;
+pub(crate) mod empty;
+pub(crate) mod nginx;
