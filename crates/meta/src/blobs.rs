@@ -140,7 +140,7 @@ impl Meta {
         digest: &Digest,
     ) -> Result<Option<HeldBlob>, MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
-        self.read(move |db| {
+        self.look(move |db| {
             let sql = "SELECT b.size, b.state, w.bytes, b.verified, b.digest
                        FROM repositories r
                        JOIN blobs n
@@ -159,7 +159,7 @@ impl Meta {
     /// The blob with this digest, whoever holds it.
     pub async fn blob_anywhere(&self, digest: &Digest) -> Result<Option<BlobRow>, MetaError> {
         let digest = *digest;
-        self.read(move |db| {
+        self.look(move |db| {
             let sql = "SELECT b.size, b.state, w.bytes, b.verified FROM blobs b
                        LEFT JOIN blob_bytes w ON w.blob_id = b.id WHERE b.digest = $1";
             Ok(db.one(sql, [digest.to_bytes()], BlobRow::read)?.flatten())

@@ -77,6 +77,9 @@ use crate::{
 /// What is appended to a database's path for the mark of one that was found damaged.
 pub const DAMAGE_MARK: &str = "-damaged";
 
+/// A page of at most so many rows is read where it is asked for.
+const SHORT: usize = 256;
+
 /// The registry's database. Clones share it.
 #[derive(Clone)]
 pub struct Meta {
@@ -153,6 +156,30 @@ impl Meta {
         let result = self.shared.readers.read(read).await;
         self.shared.damage.look_at(&result);
         result
+    }
+
+    /// Runs `read`, which is one statement that touches a few pages, where it is asked for.
+    async fn look<T, F>(&self, read: F) -> Result<T, MetaError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let result = self.shared.readers.look(read).await;
+        self.shared.damage.look_at(&result);
+        result
+    }
+
+    /// Runs `read`, which is one statement for at most `limit` rows that lie side by side.
+    async fn page<T, F>(&self, limit: usize, read: F) -> Result<T, MetaError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        if limit <= SHORT {
+            self.look(read).await
+        } else {
+            self.read(read).await
+        }
     }
 
     async fn write<T, F>(&self, work: F) -> Result<T, MetaError>

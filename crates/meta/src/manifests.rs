@@ -87,7 +87,7 @@ impl Meta {
         digest: &Digest,
     ) -> Result<Option<StoredManifest>, MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
-        self.read(move |db| {
+        self.look(move |db| {
             let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible
                        FROM repositories r JOIN blobs n
                        JOIN manifests m ON m.repository_id = r.id AND m.blob_id = n.id
@@ -109,7 +109,7 @@ impl Meta {
         tag: &Tag,
     ) -> Result<TagLookup, MetaError> {
         let (repo, tag) = (repo.clone(), tag.clone());
-        self.read(move |db| {
+        self.look(move |db| {
             let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible
                        FROM repositories r
                        JOIN tags t ON t.repository_id = r.id

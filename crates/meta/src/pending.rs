@@ -68,7 +68,7 @@ impl Meta {
     /// Whether the catalog shows `repo`: it has a manifest or a tag.
     pub async fn is_listed(&self, repo: &RepoName) -> Result<bool, MetaError> {
         let repo = repo.clone();
-        self.read(move |db| {
+        self.look(move |db| {
             let sql = "SELECT listed FROM repositories WHERE name = $1";
             Ok(db
                 .one(sql, [repo.as_str()], |row| row.get(0))?
@@ -80,7 +80,7 @@ impl Meta {
     /// Whether `repo` has the manifest `digest`.
     pub async fn has_manifest(&self, repo: &RepoName, digest: &Digest) -> Result<bool, MetaError> {
         let (repo, digest) = (repo.clone(), *digest);
-        self.read(move |db| {
+        self.look(move |db| {
             let sql = "SELECT 1 FROM repositories r JOIN manifests m ON m.repository_id = r.id
                        JOIN blobs n ON n.id = m.blob_id
                        WHERE r.name = $1 AND n.digest = $2";

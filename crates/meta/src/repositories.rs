@@ -13,7 +13,7 @@ impl Meta {
         limit: usize,
     ) -> Result<Vec<RepoName>, MetaError> {
         let after = after.unwrap_or_default().to_owned();
-        self.read(move |db| {
+        self.page(limit, move |db| {
             let sql = "SELECT name FROM repositories WHERE listed = 1 AND name > $1
                        ORDER BY name LIMIT $2";
             db.all(sql, (after, column::limit(limit)), |row| {

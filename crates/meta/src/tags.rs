@@ -18,7 +18,7 @@ impl Meta {
     /// What `tag` names, whether or not there is such a manifest.
     pub async fn tag(&self, repo: &RepoName, tag: &Tag) -> Result<Option<Digest>, MetaError> {
         let (repo, tag) = (repo.clone(), tag.clone());
-        self.read(move |db| {
+        self.look(move |db| {
             let sql = "SELECT n.digest FROM repositories r
                        JOIN tags t ON t.repository_id = r.id
                        JOIN blobs n ON n.id = t.blob_id
@@ -38,7 +38,7 @@ impl Meta {
         limit: usize,
     ) -> Result<Vec<Tag>, MetaError> {
         let (repo, after) = (repo.clone(), after.unwrap_or_default().to_owned());
-        self.read(move |db| {
+        self.page(limit, move |db| {
             let sql = "SELECT name FROM tags
                        WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
                        AND name > $2 ORDER BY name LIMIT $3";
