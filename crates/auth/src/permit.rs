@@ -47,6 +47,11 @@ pub struct List {
 }
 
 impl List {
+    /// Whether the caller may know of every repository.
+    pub fn shows_all(&self) -> bool {
+        self.visible.is_none()
+    }
+
     /// Whether the caller may know of the repository.
     pub fn shows(&self, repo: &RepoName) -> bool {
         self.visible

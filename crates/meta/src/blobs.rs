@@ -1,13 +1,17 @@
 //! Blobs: what is known of each, and which repository holds which.
 
+mod remembered;
 mod rows;
 
 use boxyard_oci::{Digest, EdgeKind, RepoName};
 use bytes::Bytes;
 use rusqlite::{Row, types::Type};
 
+use self::remembered::Numbers;
 use crate::{
-    Event, Finding, Meta, MetaError, column, digests, events, findings,
+    Event, Finding, Meta, MetaError,
+    cache::Seen,
+    column, digests, events, findings,
     projections::{self, Key},
     releases,
     repositories::{self, Repository},
@@ -70,6 +74,8 @@ pub struct HeldBlob {
     pub row: BlobRow,
     /// The digest that its file bears; another than the one asked for where that is an alias.
     pub target: Digest,
+    /// When this was read.
+    pub(crate) seen: Seen,
 }
 
 /// What became of a request to delete a blob.
@@ -139,21 +145,32 @@ impl Meta {
         repo: &RepoName,
         digest: &Digest,
     ) -> Result<Option<HeldBlob>, MetaError> {
-        let (repo, digest) = (repo.clone(), *digest);
-        self.look(move |db| {
-            let sql = "SELECT b.size, b.state, w.bytes, b.verified, b.digest
+        if let Some(held) = self.remembered_blob(repo, digest) {
+            return Ok(Some(held));
+        }
+        let at = self.shared.cache.stamps.now();
+        let (name, digest) = (repo.clone(), *digest);
+        let found = self.look(move |db| {
+            let sql = "SELECT b.size, b.state, w.bytes, b.verified, b.digest, r.id, n.id, b.id
                        FROM repositories r
                        JOIN blobs n
                        JOIN repository_blobs h ON h.repository_id = r.id AND h.blob_id = n.id
                        JOIN blobs b ON b.id = h.target_id
                        LEFT JOIN blob_bytes w ON w.blob_id = h.target_id
                        WHERE r.name = $1 AND n.digest = $2";
-            let held = db.one(sql, (repo.as_str(), digest.to_bytes()), |row| {
-                Ok((BlobRow::read(row)?, column::digest(row, 4)?))
-            })?;
-            Ok(held.and_then(|(row, target)| Some(HeldBlob { row: row?, target })))
-        })
-        .await
+            db.one(sql, (name.as_str(), digest.to_bytes()), |row| {
+                let held = BlobRow::read(row)?;
+                let (target, numbers) = (column::digest(row, 4)?, Numbers::read(row)?);
+                Ok(held.map(|held| (held, target, numbers)))
+            })
+        });
+        let Some((row, target, numbers)) = found.await?.flatten() else {
+            return Ok(None);
+        };
+        let seen = self.seen_blob(numbers, at);
+        let held = HeldBlob { row, target, seen };
+        self.remember_blob(repo, &digest, &held);
+        Ok(Some(held))
     }
 
     /// The blob with this digest, whoever holds it.

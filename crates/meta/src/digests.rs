@@ -18,7 +18,7 @@ pub(crate) fn number(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<i64> {
     }
     let sql = "INSERT INTO blobs (digest, size, state, verified, state_since)
                VALUES ($1, 0, 0, 0, $2)";
-    tx.insert(sql, (digest.to_bytes(), tx.now))
+    tx.insert_new(sql, (digest.to_bytes(), tx.now))
 }
 
 /// Where a page begins that follows `after`: behind the number 0 for the first page, and also

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use boxyard_oci::{Digest, EdgeKind, RepoName, Tag};
 
 use crate::{
-    BlobState, Meta, MetaError, clock::Timestamp, column, digests, findings, manifests,
-    repositories, statements::Statements,
+    BlobState, Meta, MetaError, cache::stamps::Part, clock::Timestamp, column, digests, findings,
+    manifests, repositories, statements::Statements,
 };
 
 /// A blob that is present.
@@ -162,7 +162,8 @@ impl Meta {
             };
             let sql = "UPDATE manifest_payloads SET payload = $1 WHERE manifest_id =
                        (SELECT id FROM manifests WHERE repository_id = $2 AND blob_id = $3)";
-            tx.change(sql, (payload.as_ref(), repository.id, blob))
+            let parts = [Part::Manifest(repository.id, blob)];
+            tx.change_of(&parts, sql, (payload.as_ref(), repository.id, blob))
                 .map(drop)
         })
         .await

@@ -6,6 +6,7 @@
 
 mod beside;
 mod blobs;
+mod cache;
 mod checkpoints;
 mod clock;
 mod column;
@@ -53,6 +54,7 @@ use rusqlite::Connection;
 pub use crate::{
     beside::findings_beside,
     blobs::{BlobRow, BlobState, DeleteBlob, HeldBlob},
+    cache::{CacheVitals, Names, Seen},
     error::{CommitError, MetaError, OpenError},
     events::{Backlog, Event, PendingEvent, Receiver},
     faults::{CommitFaults, NoFaults},
@@ -68,6 +70,7 @@ pub use crate::{
     vitals::DatabaseVitals,
 };
 use crate::{
+    cache::{Cache, stamps::Stamps},
     checkpoints::{Checkpoints, LogBounds},
     damage::Damage,
     readers::Readers,
@@ -76,6 +79,9 @@ use crate::{
 
 /// What is appended to a database's path for the mark of one that was found damaged.
 pub const DAMAGE_MARK: &str = "-damaged";
+
+/// What is remembered of the tables at most, unless said otherwise, in bytes.
+pub const CACHE_BYTES: usize = 8 << 20;
 
 /// A page of at most so many rows is read where it is asked for.
 const SHORT: usize = 256;
@@ -89,6 +95,7 @@ pub struct Meta {
 struct Shared {
     path: PathBuf,
     damage: Damage,
+    cache: Cache,
     writer: Writer,
     readers: Readers,
     checkpoints: Checkpoints,
@@ -100,17 +107,28 @@ impl Meta {
     /// Blocks. The folder must exist; that no other process has the file open is the caller's
     /// to ensure.
     pub fn open(path: &Path, faults: Arc<dyn CommitFaults>) -> Result<Self, OpenError> {
-        Self::open_bounded(path, faults, LogBounds::default())
+        Self::open_remembering(path, faults, CACHE_BYTES)
+    }
+
+    /// The same with so many bytes of memory for what was read lately.
+    pub fn open_remembering(
+        path: &Path,
+        faults: Arc<dyn CommitFaults>,
+        cache_bytes: usize,
+    ) -> Result<Self, OpenError> {
+        Self::open_bounded(path, faults, LogBounds::default(), cache_bytes)
     }
 
     fn open_bounded(
         path: &Path,
         faults: Arc<dyn CommitFaults>,
         bounds: LogBounds,
+        cache_bytes: usize,
     ) -> Result<Self, OpenError> {
         damage::refuse_marked(path)?;
         let mut checkpoints = None;
-        let writer = Writer::start(path, faults, || {
+        let stamps = Arc::new(Stamps::default());
+        let writer = Writer::start(path, faults, Arc::clone(&stamps), || {
             let started = Checkpoints::start(path, bounds)?;
             Ok(checkpoints.insert(started).bell())
         })?;
@@ -122,6 +140,7 @@ impl Meta {
             shared: Arc::new(Shared {
                 path,
                 damage,
+                cache: Cache::new(stamps, cache_bytes),
                 writer,
                 readers,
                 checkpoints,
@@ -134,6 +153,7 @@ impl Meta {
     /// Every clone answers [`MetaError::Closed`] from then on.
     pub fn close(self) {
         self.shared.writer.stop();
+        self.shared.cache.stamps.doubt();
         self.shared.readers.close();
         self.shared.checkpoints.stop();
     }

@@ -1,5 +1,6 @@
 //! Manifests: pushes, lookups and deletes.
 
+mod remembered;
 mod rows;
 
 use std::collections::HashSet;
@@ -8,6 +9,7 @@ use boxyard_oci::{Digest, Edge, EdgeKind, Manifest, MediaType, RepoName, Tag};
 use bytes::Bytes;
 use rusqlite::Row;
 
+use self::remembered::Numbers;
 use crate::{
     Event, Meta, MetaError, blobs, column, digests, events,
     projections::{self, Key},
@@ -86,20 +88,36 @@ impl Meta {
         repo: &RepoName,
         digest: &Digest,
     ) -> Result<Option<StoredManifest>, MetaError> {
-        let (repo, digest) = (repo.clone(), *digest);
-        self.look(move |db| {
-            let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible
+        match self.remembered_manifest(repo, digest) {
+            Some(manifest) => Ok(Some(manifest)),
+            None => self.manifest_at_rest(repo, digest).await,
+        }
+    }
+
+    /// The same from the database itself, whatever is remembered.
+    pub async fn manifest_at_rest(
+        &self,
+        repo: &RepoName,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>, MetaError> {
+        let at = self.shared.cache.stamps.now();
+        let (name, digest) = (repo.clone(), *digest);
+        let found = self.look(move |db| {
+            let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible,
+                           r.id, n.id
                        FROM repositories r JOIN blobs n
                        JOIN manifests m ON m.repository_id = r.id AND m.blob_id = n.id
                        JOIN manifest_payloads p ON p.manifest_id = m.id
                        WHERE r.name = $1 AND n.digest = $2";
-            db.one(
-                sql,
-                (repo.as_str(), digest.to_bytes()),
-                StoredManifest::read,
-            )
-        })
-        .await
+            db.one(sql, (name.as_str(), digest.to_bytes()), |row| {
+                Ok((StoredManifest::read(row)?, Numbers::read(row)?))
+            })
+        });
+        let found = found.await?;
+        if let Some((manifest, numbers)) = &found {
+            self.remember_manifest(repo, manifest, *numbers, at);
+        }
+        Ok(found.map(|(manifest, _)| manifest))
     }
 
     /// The manifest that `tag` names.
@@ -108,9 +126,14 @@ impl Meta {
         repo: &RepoName,
         tag: &Tag,
     ) -> Result<TagLookup, MetaError> {
-        let (repo, tag) = (repo.clone(), tag.clone());
-        self.look(move |db| {
-            let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible
+        if let Some(manifest) = self.remembered_tag(repo, tag) {
+            return Ok(TagLookup::Found(manifest));
+        }
+        let at = self.shared.cache.stamps.now();
+        let (name, tag_name) = (repo.clone(), tag.clone());
+        let found = self.look(move |db| {
+            let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible,
+                           r.id, n.id
                        FROM repositories r
                        JOIN tags t ON t.repository_id = r.id
                        JOIN blobs n ON n.id = t.blob_id
@@ -118,10 +141,17 @@ impl Meta {
                            ON m.repository_id = r.id AND m.blob_id = t.blob_id
                        LEFT JOIN manifest_payloads p ON p.manifest_id = m.id
                        WHERE r.name = $1 AND t.name = $2";
-            let found = db.one(sql, (repo.as_str(), tag.as_str()), TagLookup::read)?;
-            Ok(found.unwrap_or(TagLookup::NoTag))
-        })
-        .await
+            db.one(sql, (name.as_str(), tag_name.as_str()), |row| {
+                Ok((TagLookup::read(row)?, Numbers::read(row)?))
+            })
+        });
+        let Some((lookup, numbers)) = found.await? else {
+            return Ok(TagLookup::NoTag);
+        };
+        if let TagLookup::Found(manifest) = &lookup {
+            self.remember_tag(repo, tag, manifest, numbers, at);
+        }
+        Ok(lookup)
     }
 
     /// Removes a manifest and every tag that names it; those tags, or `None` if there is no

@@ -5,7 +5,8 @@ use boxyard_oci::{Digest, RepoName, Tag};
 use crate::{
     Meta, MetaError,
     blobs::BlobState,
-    column,
+    cache::stamps::Part,
+    column, digests,
     projections::{self, Key, TAG},
     repositories,
     statements::Statements,
@@ -102,7 +103,9 @@ impl Meta {
                        WHERE blobs.state = 0";
             let state = BlobState::Present.stored();
             let params = (digest.to_bytes(), column::integer(size), state, tx.now);
-            tx.change(sql, params).map(drop)
+            let blob = digests::find(tx, &digest)?;
+            let parts = blob.map(Part::Blob);
+            tx.change_of(parts.as_slice(), sql, params).map(drop)
         })
         .await
     }

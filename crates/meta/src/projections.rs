@@ -13,8 +13,8 @@ use bytes::Bytes;
 use rusqlite::{Connection, Row, types::Type};
 
 use crate::{
-    Meta, MetaError, StoredManifest, blobs, clock::Timestamp, column, findings, manifests,
-    repositories::Repository, statements::Statements, tags, writer::Write,
+    Meta, MetaError, StoredManifest, blobs, cache::stamps::Part, clock::Timestamp, column,
+    findings, manifests, repositories::Repository, statements::Statements, tags, writer::Write,
 };
 
 use self::key::{BLOB, LAYER, REVISION};
@@ -240,11 +240,12 @@ fn insert(tx: &Write<'_>, sql: &str, key: Key) -> rusqlite::Result<()> {
 
 /// A number is given to one queueing alone, so it tells the owner without asking for its repository.
 fn end(tx: &Write<'_>, sequence: i64) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM blob_bytes WHERE blob_id = (
-                   SELECT b.id FROM projections p JOIN blobs b ON b.digest = p.name
-                   WHERE p.sequence = $1 AND p.kind = $2
-               )";
-    tx.change(sql, (sequence, BLOB))?;
+    let sql = "SELECT b.id FROM projections p JOIN blobs b ON b.digest = p.name
+               WHERE p.sequence = $1 AND p.kind = $2";
+    if let Some(blob) = tx.one(sql, (sequence, BLOB), |row| row.get(0))? {
+        let sql = "DELETE FROM blob_bytes WHERE blob_id = $1";
+        tx.change_of(&[Part::Blob(blob)], sql, [blob])?;
+    }
     tx.change("DELETE FROM projections WHERE sequence = $1", [sequence])
         .map(drop)
 }

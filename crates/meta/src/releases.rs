@@ -10,6 +10,7 @@ use boxyard_oci::{Digest, EdgeKind};
 use crate::{
     Meta, MetaError,
     blobs::{self, BlobState},
+    cache::stamps::Part,
     column, digests, findings, projections,
     repositories::Repository,
     statements::Statements,
@@ -118,7 +119,7 @@ fn release(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<bool> {
     }
     if blob.state.is_some() {
         let sql = "UPDATE blobs SET state = 0, verified = 0, state_since = $1 WHERE id = $2";
-        tx.change(sql, (tx.now, blob.id))?;
+        tx.change_of(&[Part::Blob(blob.id)], sql, (tx.now, blob.id))?;
     }
     blobs::drop_bytes(tx, digest)?;
     projections::drop_blob(tx, digest)?;

@@ -3,7 +3,13 @@
 use boxyard_oci::RepoName;
 use rusqlite::{Connection, Row};
 
-use crate::{Meta, MetaError, column, statements::Statements, writer::Write};
+use crate::{
+    Meta, MetaError,
+    cache::{Asked, Names, stamps::Part},
+    column,
+    statements::Statements,
+    writer::Write,
+};
 
 impl Meta {
     /// The repositories that have a manifest or a tag, bytewise after `after`.
@@ -21,6 +27,23 @@ impl Meta {
             })
         })
         .await
+    }
+
+    /// The same as they are sent, which is remembered.
+    pub async fn repository_names(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Names, MetaError> {
+        let after = after.unwrap_or_default();
+        let key = Asked::Catalog(after.into(), limit);
+        if let Some(names) = self.remembered_names(&key) {
+            return Ok(names);
+        }
+        let at = self.shared.cache.stamps.now();
+        let names = Names::of(self.repositories(Some(after), limit).await?);
+        self.remember_names(key, &names, Part::Catalog, at);
+        Ok(names)
     }
 
     /// Every repository, bytewise after `after`; also those that hold only blobs or nothing.
@@ -65,7 +88,7 @@ impl Meta {
         self.write(move |tx| {
             let repository = ensure(tx, &repo)?;
             let sql = "UPDATE repositories SET complete_run = $1 WHERE id = $2";
-            tx.change(sql, (column::integer(run), repository.id))?;
+            tx.change_of(&[], sql, (column::integer(run), repository.id))?;
             tx.change(
                 "DELETE FROM touched WHERE repository_id = $1",
                 [repository.id],
@@ -133,7 +156,7 @@ pub(crate) fn ensure(tx: &Write<'_>, name: &RepoName) -> rusqlite::Result<Reposi
     if let Some(repository) = find(tx, name)? {
         return Ok(repository);
     }
-    let id = tx.insert(
+    let id = tx.insert_new(
         "INSERT INTO repositories (name) VALUES ($1)",
         [name.as_str()],
     )?;
@@ -150,7 +173,8 @@ pub(crate) fn ensure(tx: &Write<'_>, name: &RepoName) -> rusqlite::Result<Reposi
 /// Shows `repository` in the catalog, now that it has a manifest or a tag.
 pub(crate) fn list(tx: &Write<'_>, repository: &mut Repository) -> rusqlite::Result<()> {
     if !repository.listed {
-        tx.change(
+        tx.change_of(
+            &[Part::Catalog],
             "UPDATE repositories SET listed = 1 WHERE id = $1",
             [repository.id],
         )?;
@@ -164,7 +188,7 @@ pub(crate) fn unlist_if_empty(tx: &Write<'_>, repository: &mut Repository) -> ru
     let sql = "UPDATE repositories SET listed = 0 WHERE id = $1
                AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository_id = $1)
                AND NOT EXISTS (SELECT 1 FROM tags WHERE repository_id = $1)";
-    if tx.change(sql, [repository.id])? > 0 {
+    if tx.change_of(&[Part::Catalog], sql, [repository.id])? > 0 {
         repository.listed = false;
     }
     Ok(())

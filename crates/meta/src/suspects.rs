@@ -5,8 +5,8 @@ use boxyard_oci::Digest;
 use crate::{
     Meta, MetaError,
     blobs::{self, BlobState},
+    cache::stamps::Part,
     column, findings,
-    statements::Statements,
 };
 
 impl Meta {
@@ -29,7 +29,8 @@ impl Meta {
             }
             // So that it is not hashed again before it changes again.
             let sql = "UPDATE blobs SET size = $1 WHERE id = $2";
-            tx.change(sql, (column::integer(size), blob.id)).map(drop)
+            let params = (column::integer(size), blob.id);
+            tx.change_of(&[Part::Blob(blob.id)], sql, params).map(drop)
         })
         .await
     }

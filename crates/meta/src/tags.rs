@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use crate::{
     Event, Meta, MetaError,
+    cache::{Asked, Names, stamps::Part},
     clock::Timestamp,
     column, digests, events,
     projections::{self, Key},
@@ -46,6 +47,39 @@ impl Meta {
             db.all(sql, params, |row| column::tag(row, 0))
         })
         .await
+    }
+
+    /// The same as they are sent, which is remembered.
+    pub async fn tag_names(
+        &self,
+        repo: &RepoName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Names, MetaError> {
+        let after = after.unwrap_or_default();
+        let key = Asked::Tags(repo.clone(), after.into(), limit);
+        if let Some(names) = self.remembered_names(&key) {
+            return Ok(names);
+        }
+        let at = self.shared.cache.stamps.now();
+        let (repo, after) = (repo.clone(), after.to_owned());
+        let read = self.page(limit, move |db| {
+            let sql = "SELECT name, repository_id FROM tags
+                       WHERE repository_id = (SELECT id FROM repositories WHERE name = $1)
+                       AND name > $2 ORDER BY name LIMIT $3";
+            let params = (repo.as_str(), after, column::limit(limit));
+            let mut repository = None;
+            let names = db.all(sql, params, |row| {
+                repository = Some(row.get(1)?);
+                column::tag(row, 0)
+            })?;
+            Ok((Names::of(names), repository))
+        });
+        let (names, repository) = read.await?;
+        if let Some(repository) = repository {
+            self.remember_names(key, &names, Part::Tags(repository), at);
+        }
+        Ok(names)
     }
 
     /// The tags of `repo` with what they name, bytewise after `after`.
@@ -141,7 +175,10 @@ pub(crate) fn move_from(
                ON CONFLICT (repository_id, name)
                DO UPDATE SET blob_id = excluded.blob_id, updated_at = excluded.updated_at";
     let blob = digests::number(tx, digest)?;
-    tx.change(sql, (repository.id, tag.as_str(), blob, time))?;
+    let parts = [Part::Tag(repository.id, tag), Part::Tags(repository.id)];
+    // A tag that moves leaves the list as it is.
+    let parts = &parts[..if before.is_some() { 1 } else { 2 }];
+    tx.change_of(parts, sql, (repository.id, tag.as_str(), blob, time))?;
     reviews::tag_came(tx, repository, blob)?;
     match before {
         Some(before) if before != blob => reviews::tag_left(tx, repository, before),
@@ -161,7 +198,8 @@ pub(crate) fn remove(tx: &Write<'_>, repository: &Repository, tag: &Tag) -> rusq
         return Ok(false);
     };
     let sql = "DELETE FROM tags WHERE repository_id = $1 AND name = $2";
-    tx.change(sql, (repository.id, tag.as_str()))?;
+    let parts = [Part::Tag(repository.id, tag), Part::Tags(repository.id)];
+    tx.change_of(&parts, sql, (repository.id, tag.as_str()))?;
     reviews::tag_left(tx, repository, blob)?;
     Ok(true)
 }

@@ -1,5 +1,7 @@
 //! Changes: one thread that owns the write connection and groups what waits into one commit.
 
+mod touched;
+
 use std::{
     cell::Cell,
     ops::Deref,
@@ -15,7 +17,9 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use self::touched::Touched;
 use crate::{
+    cache::stamps::Stamps,
     checkpoints::Bell,
     clock::Timestamp,
     connection::{self, Purpose},
@@ -61,6 +65,8 @@ pub(crate) struct Write<'a> {
     pub(crate) now: Timestamp,
     /// The last number that the projection queue has given away. Lost changes leave gaps.
     sequence: &'a Cell<i64>,
+    /// None where nobody remembers what is changed.
+    touched: Option<&'a Touched<'a>>,
 }
 
 impl<'a> Write<'a> {
@@ -70,6 +76,7 @@ impl<'a> Write<'a> {
             db,
             now: Timestamp::now(),
             sequence,
+            touched: None,
         }
     }
 
@@ -143,6 +150,7 @@ impl Writer {
     pub(crate) fn start(
         path: &Path,
         faults: Arc<dyn CommitFaults>,
+        stamps: Arc<Stamps>,
         bell: impl FnOnce() -> Result<Bell, OpenError>,
     ) -> Result<Self, OpenError> {
         let mut db = connection::open(path, Purpose::Create)
@@ -152,6 +160,7 @@ impl Writer {
         let mut desk = Desk {
             path: path.to_owned(),
             faults,
+            stamps,
             bell: bell()?,
             receiver,
             db: None,
@@ -233,6 +242,8 @@ impl Writer {
 struct Desk {
     path: PathBuf,
     faults: Arc<dyn CommitFaults>,
+    /// What tells readers that what they remember has changed.
+    stamps: Arc<Stamps>,
     bell: Bell,
     receiver: Receiver<Message>,
     /// Missing after a failed commit, until it opens again.
@@ -272,6 +283,7 @@ impl Desk {
             // A sync that failed is not asked again: the pages it was about may be gone. What
             // the log really holds is read anew before anything is answered from it.
             self.db = None;
+            self.stamps.doubt();
         }
         for job in group.jobs {
             job.answer(outcome.clone());
@@ -285,9 +297,13 @@ impl Desk {
         }
         let db = self.db.as_ref().expect("it has just been opened");
         db.change("BEGIN IMMEDIATE", []).map_err(CommitError::Sql)?;
-        group.run(db, &self.sequence, &self.receiver)?;
+        let touched = Touched::new(&self.stamps);
+        group.run(db, &self.sequence, &touched, &self.receiver)?;
         self.faults.before_commit().map_err(CommitError::Fault)?;
-        db.change("COMMIT", []).map_err(CommitError::Sql)?;
+        touched.changing();
+        let committed = db.change("COMMIT", []);
+        touched.changed();
+        committed.map_err(CommitError::Sql)?;
         self.tally.commits.fetch_add(1, Ordering::Relaxed);
         let changes = group.jobs.len() as u64;
         self.tally.changes.fetch_add(changes, Ordering::Relaxed);
@@ -298,7 +314,9 @@ impl Desk {
         let sql = |source| OpenError::of(&self.path, source);
         let db = connection::open(&self.path, Purpose::Write).map_err(sql)?;
         self.take(db)
-            .map_err(|source| OpenError::of(&self.path, source))
+            .map_err(|source| OpenError::of(&self.path, source))?;
+        self.stamps.trust();
+        Ok(())
     }
 
     /// Works on `db` from now on, telling the checkpoints how long the log gets.
@@ -326,12 +344,14 @@ impl Group {
         &mut self,
         db: &Connection,
         sequence: &Cell<i64>,
+        touched: &Touched<'_>,
         waiting: &Receiver<Message>,
     ) -> Result<(), CommitError> {
         let tx = Write {
             db,
             now: Timestamp::now(),
             sequence,
+            touched: Some(touched),
         };
         let mut done = 0;
         while let Some(job) = self.jobs.get_mut(done) {

@@ -1,7 +1,7 @@
 //! Whether bytes are really there: the file's size is compared before anything is promised of it.
 
 use boxyard_blobs::Folder;
-use boxyard_meta::{BlobRow, BlobState, Finding, FindingKind};
+use boxyard_meta::{BlobRow, BlobState, Finding, FindingKind, HeldBlob};
 use boxyard_oci::{Digest, RepoName};
 
 use crate::Registry;
@@ -11,8 +11,6 @@ use crate::error::{During, Internal, blocking};
 /// A blob that a repository holds and whose bytes are there.
 #[derive(Clone, Debug)]
 pub(crate) struct Present {
-    /// The name of the bytes, which differs from the asked one where that is an alias.
-    pub(crate) target: Digest,
     pub(crate) row: BlobRow,
 }
 
@@ -30,20 +28,22 @@ impl Registry {
         repo: &RepoName,
         digest: &Digest,
     ) -> Result<Option<Present>, Internal> {
-        self.refresh_layer(repo, digest).await?;
-        let Some(held) = self
-            .meta
-            .blob(repo, digest)
-            .await
-            .during("look up a blob")?
-        else {
+        let Some(held) = self.held(repo, digest).await? else {
             return Ok(None);
         };
         let row = self.good(&held.target, held.row).await?;
-        Ok(row.map(|row| Present {
-            target: held.target,
-            row,
-        }))
+        Ok(row.map(|row| Present { row }))
+    }
+
+    /// What `repo` holds under the name `digest`, whatever its file is.
+    pub(crate) async fn held(
+        &self,
+        repo: &RepoName,
+        digest: &Digest,
+    ) -> Result<Option<HeldBlob>, Internal> {
+        self.refresh_layer(repo, digest).await?;
+        let held = self.meta.blob(repo, digest).await;
+        held.during("look up a blob")
     }
 
     /// Whether good bytes of `digest` with this size are stored already, durable and recorded.

@@ -37,6 +37,7 @@ mod rules;
 mod scrub;
 mod sessions;
 mod settings;
+mod small;
 mod space;
 mod start;
 mod suspects;
@@ -53,7 +54,7 @@ pub use delete::DeleteError;
 pub use error::Internal;
 pub use events::{Happening, Silent, Teller};
 pub use indexer::IndexProgress;
-pub use listing::Listing;
+pub use listing::{Listing, NameListing};
 pub use manifests::{PushManifestError, Pushed};
 pub use mount::MountSource;
 pub use probe::Room;
@@ -72,7 +73,7 @@ pub use vitals::Vitals;
 
 pub use boxyard_blobs::{Action, Stopwatch, UploadId};
 pub use boxyard_meta::{
-    Backlog, Condemned, Event, Finding, FindingKind, Kept, PendingEvent, Receiver,
+    Backlog, CacheVitals, Condemned, Event, Finding, FindingKind, Kept, PendingEvent, Receiver,
     RepositorySummary, ReviewKind, StoredFinding, StoredManifest, TagSummary,
 };
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use boxyard_auth::{List, Permit, Pull};
 use boxyard_blobs::Tree;
+use boxyard_meta::Names;
 use boxyard_oci::{RepoName, Tag};
 
 use crate::Registry;
@@ -23,6 +24,16 @@ pub struct Listing<T> {
     pub more: bool,
 }
 
+impl<T: AsRef<str>> From<Listing<T>> for NameListing {
+    fn from(listing: Listing<T>) -> Self {
+        Self {
+            shown: listing.items.len(),
+            names: Names::of(&listing.items),
+            more: listing.more,
+        }
+    }
+}
+
 impl<T> Listing<T> {
     /// Cuts `items`, which were asked for with one more than `limit`, to the page.
     fn cut(mut items: Vec<T>, limit: usize) -> Self {
@@ -32,7 +43,79 @@ impl<T> Listing<T> {
     }
 }
 
+/// One page of a listing as it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameListing {
+    names: Names,
+    /// How many of the names are on the page.
+    shown: usize,
+    /// Whether another page follows.
+    pub more: bool,
+}
+
+impl NameListing {
+    /// Cuts `names`, which were asked for with one more than `limit`, to the page.
+    pub fn cut(names: Names, limit: usize) -> Self {
+        Self {
+            shown: names.len().min(limit),
+            more: names.len() > limit,
+            names,
+        }
+    }
+
+    /// The names of the page.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().take(self.shown)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.shown
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.shown == 0
+    }
+}
+
 impl Registry {
+    /// The tags of the repository after `after` as they are sent, end-8a and end-8b.
+    pub async fn tag_names(
+        &self,
+        permit: &Permit<Pull>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<NameListing, PullError> {
+        let repo = permit.repo();
+        if !self.known.covers(repo) {
+            return Ok(self.tags(permit, after, limit).await?.into());
+        }
+        let names = self.meta.tag_names(repo, after, limit.saturating_add(1));
+        let names = names.await.during("list tags")?;
+        if names.is_empty() && !self.is_listed(repo).await? {
+            return Err(PullError::NameUnknown);
+        }
+        Ok(NameListing::cut(names, limit))
+    }
+
+    /// The repositories after `after` as they are sent; see [`Registry::catalog`].
+    pub async fn repository_names(
+        &self,
+        permit: &List,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<NameListing, PullError> {
+        if !permit.shows_all() || !self.known.covers_all() {
+            return Ok(self.catalog(permit, after, limit).await?.into());
+        }
+        let names = self.meta.repository_names(after, limit.saturating_add(1));
+        Ok(NameListing::cut(
+            names.await.during("list repositories")?,
+            limit,
+        ))
+    }
+
     /// The tags of the repository after `after`, end-8a and end-8b.
     pub async fn tags(
         &self,

@@ -1,13 +1,12 @@
 //! Pulling manifests and blobs.
 
 use boxyard_auth::{Permit, Pull, Push};
-use boxyard_meta::{BlobRow, StoredManifest, TagLookup};
+use boxyard_meta::{BlobRow, BlobState, StoredManifest, TagLookup};
 use boxyard_oci::{Digest, Reference, RepoName};
 
 use crate::Registry;
 use crate::blob::Blob;
 use crate::error::{During, Internal};
-use crate::existence::Present;
 
 /// Why something could not be pulled.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +69,15 @@ impl Registry {
 
     /// The blob under `digest`, opened so that it can be read to its end even if it is deleted meanwhile, end-2.
     pub async fn blob(&self, permit: &Permit<Pull>, digest: &Digest) -> Result<Blob, PullError> {
-        let present = self.present(permit.repo(), digest).await?;
-        let Present { target, row } = present.ok_or(PullError::BlobUnknown)?;
-        if let Some(blob) = self.open_blob(digest, &target, row).await? {
+        let held = self.held(permit.repo(), digest).await?;
+        let held = held.filter(|held| held.row.state == BlobState::Present);
+        let held = held.ok_or(PullError::BlobUnknown)?;
+        if let Some(bytes) = self.small_content(&held).await? {
+            return Ok(Blob::of_bytes(*digest, bytes));
+        }
+        // Opening compares the size too.
+        let target = held.target;
+        if let Some(blob) = self.open_blob(digest, &target, held.row).await? {
             return Ok(blob);
         }
         // It was replaced, removed or damaged just now.

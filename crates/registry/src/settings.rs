@@ -29,6 +29,8 @@ pub struct Settings {
     pub backlog: u64,
     /// Blobs up to this size are made durable by the database and written to the folder behind it, in bytes.
     pub small_blob_bytes: u64,
+    /// What is remembered of the database and of small blobs at most, in bytes.
+    pub cache_bytes: usize,
 }
 
 impl Default for Settings {
@@ -45,6 +47,7 @@ impl Default for Settings {
             reserve_inodes: 256,
             backlog: 20_000,
             small_blob_bytes: 32 << 10,
+            cache_bytes: boxyard_meta::CACHE_BYTES,
         }
     }
 }

@@ -250,7 +250,8 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         let root = options.root;
         return Err(StartError::Restoring { root });
     }
-    let meta = open_database(&database, &options.commit_faults)?;
+    let remembered = options.settings.cache_bytes;
+    let meta = open_database(&database, &options.commit_faults, remembered)?;
     let promises = Arc::new(Promises::new(options.settings.collecting.window));
     Ok(Registry {
         folder,
@@ -275,8 +276,13 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
 }
 
 /// Opens the database; a corrupt one is moved aside, because all it holds can be read from the tree again.
-fn open_database(path: &Path, faults: &Arc<dyn CommitFaults>) -> Result<Meta, StartError> {
-    match Meta::open(path, Arc::clone(faults)) {
+fn open_database(
+    path: &Path,
+    faults: &Arc<dyn CommitFaults>,
+    cache_bytes: usize,
+) -> Result<Meta, StartError> {
+    let open = || Meta::open_remembering(path, Arc::clone(faults), cache_bytes);
+    match open() {
         Err(OpenError::Corrupt { .. }) => {
             let aside = move_aside(path).during("move a corrupt database aside")?;
             tracing::error!(
@@ -284,7 +290,7 @@ fn open_database(path: &Path, faults: &Arc<dyn CommitFaults>) -> Result<Meta, St
                 aside = %aside.display(),
                 "the database is corrupt: it was moved aside and is rebuilt from the folder"
             );
-            Meta::open(path, Arc::clone(faults)).map_err(StartError::Database)
+            open().map_err(StartError::Database)
         }
         opened => opened.map_err(StartError::Database),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use boxyard_meta::DatabaseVitals;
+use boxyard_meta::{CacheVitals, DatabaseVitals};
 
 use crate::Registry;
 use crate::error::{During, Internal, blocking};
@@ -21,6 +21,8 @@ pub struct Vitals {
     pub reserve_bytes: u64,
     /// Those of collecting.
     pub collecting: CollectVitals,
+    /// Those of what is remembered.
+    pub cache: CacheVitals,
     /// The database's own.
     pub database: DatabaseVitals,
 }
@@ -38,6 +40,7 @@ impl Registry {
             free_bytes: free.during("ask for free space")?.bytes,
             reserve_bytes: self.settings.reserve_bytes,
             collecting: self.collect_vitals().await?,
+            cache: self.meta.cache_vitals(),
             database,
         })
     }

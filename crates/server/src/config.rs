@@ -70,6 +70,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Which manifests are taken.
     pub rules: Rules,
+    /// How many bytes of memory what was read lately may take, where that is said.
+    pub cache: Option<usize>,
     /// When what nothing uses any more goes.
     pub collecting: Collecting,
     /// What bounds clients.
@@ -136,6 +138,7 @@ impl Config {
             notifications: sections::notifications::read(values),
             tls: sections::tls::read(values),
             rules: sections::rules::read(values),
+            cache: sections::cache::read(values),
             collecting: sections::collect::read(values),
             limits: sections::limits::read(values),
             pages: sections::listings::read(values),

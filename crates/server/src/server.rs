@@ -94,6 +94,9 @@ pub fn registry_options(config: &Config) -> Options {
     options.settings.read_only = config.storage.read_only;
     options.settings.purging = config.storage.purging;
     options.settings.collecting = config.collecting;
+    if let Some(bytes) = config.cache {
+        options.settings.cache_bytes = bytes;
+    }
     options
 }
 

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::BlobState;
 use crate::{
+    cache::stamps::Part,
     column, digests, findings,
     projections::{self, Key},
     repositories::Repository,
@@ -109,13 +110,15 @@ pub(crate) fn set_link(
                VALUES ($1, $2, $3)
                ON CONFLICT (repository_id, blob_id) DO UPDATE SET target_id = excluded.target_id
                WHERE target_id <> excluded.target_id";
-    Ok(tx.change(sql, (repository.id, name, target))? > 0)
+    let parts = [Part::Link(repository.id, name)];
+    Ok(tx.change_of(&parts, sql, (repository.id, name, target))? > 0)
 }
 
 /// Lets `repository` hold nothing under the name `name`. The blob itself stays.
 pub(crate) fn release(tx: &Write<'_>, repository: &Repository, name: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM repository_blobs WHERE repository_id = $1 AND blob_id = $2";
-    tx.change(sql, (repository.id, name))?;
+    let parts = [Part::Link(repository.id, name)];
+    tx.change_of(&parts, sql, (repository.id, name))?;
     reviews::blob_left(tx, repository, name)
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn add(
     let sql = "INSERT INTO blobs (digest, size, state, verified, state_since)
                VALUES ($1, $2, $3, $4, $5)";
     let (size, state) = (column::integer(size), BlobState::Present.stored());
-    tx.insert(sql, (digest.to_bytes(), size, state, verified, tx.now))
+    tx.insert_new(sql, (digest.to_bytes(), size, state, verified, tx.now))
 }
 
 /// Records that a blob is present with `size` bytes, whatever was known of it.
@@ -142,13 +145,14 @@ pub(crate) fn set_present(
     let sql = "UPDATE blobs SET size = $1, state = $2, verified = $3, state_since = $4
                WHERE id = $5";
     let (size, state) = (column::integer(size), BlobState::Present.stored());
-    tx.change(sql, (size, state, verified, tx.now, blob))
-        .map(drop)
+    let params = (size, state, verified, tx.now, blob);
+    tx.change_of(&[Part::Blob(blob)], sql, params).map(drop)
 }
 
 pub(crate) fn set_state(tx: &Write<'_>, blob: i64, state: BlobState) -> rusqlite::Result<()> {
     let sql = "UPDATE blobs SET state = $1, state_since = $2 WHERE id = $3 AND state <> $1";
-    tx.change(sql, (state.stored(), tx.now, blob)).map(drop)
+    let params = (state.stored(), tx.now, blob);
+    tx.change_of(&[Part::Blob(blob)], sql, params).map(drop)
 }
 
 /// The bytes of `digest` that wait for their file.
@@ -160,8 +164,11 @@ pub(crate) fn waiting(db: &Connection, digest: &Digest) -> rusqlite::Result<Opti
 
 /// Forgets the bytes of `digest`, now that its file is synced.
 pub(crate) fn drop_bytes(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM blob_bytes WHERE blob_id = (SELECT id FROM blobs WHERE digest = $1)";
-    tx.change(sql, [digest.to_bytes()]).map(drop)
+    let Some(blob) = digests::find(tx, digest)? else {
+        return Ok(());
+    };
+    let sql = "DELETE FROM blob_bytes WHERE blob_id = $1";
+    tx.change_of(&[Part::Blob(blob)], sql, [blob]).map(drop)
 }
 
 /// Records that the content of `digest` was hashed and has `size` bytes; its number.
@@ -182,5 +189,6 @@ pub(crate) fn verify(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Re
 pub(crate) fn keep_bytes(tx: &Write<'_>, blob: i64, bytes: &Bytes) -> rusqlite::Result<()> {
     let sql = "INSERT INTO blob_bytes (blob_id, bytes) VALUES ($1, $2)
                ON CONFLICT (blob_id) DO NOTHING";
-    tx.change(sql, (blob, bytes.as_ref())).map(drop)
+    tx.change_of(&[Part::Blob(blob)], sql, (blob, bytes.as_ref()))
+        .map(drop)
 }

@@ -36,7 +36,7 @@ async fn the_log_is_emptied_while_changes_go_on() {
         copy: 10,
         empty: 20,
     };
-    let meta = Meta::open_bounded(&path, Arc::new(NoFaults), bounds).unwrap();
+    let meta = Meta::open_bounded(&path, Arc::new(NoFaults), bounds, 0).unwrap();
 
     let mut lengths = Vec::new();
     while lengths.is_sorted() && lengths.len() < 10_000 {

@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use super::StoredManifest;
 use crate::{
-    clock::Timestamp, column, digests, repositories::Repository, reviews, statements::Statements,
-    writer::Write,
+    cache::stamps::Part, clock::Timestamp, column, digests, repositories::Repository, reviews,
+    statements::Statements, writer::Write,
 };
 
 /// The manifest `digest` of the repository with the id `repository`.
@@ -79,9 +79,9 @@ fn insert(
         manifest.artifact_type(),
         time,
     );
-    let id = tx.insert(sql, params)?;
+    let id = tx.insert_new(sql, params)?;
     let payload = "INSERT INTO manifest_payloads (manifest_id, payload) VALUES ($1, $2)";
-    tx.change(payload, (id, manifest.payload().as_ref()))?;
+    tx.change_of(&[], payload, (id, manifest.payload().as_ref()))?;
     Ok(id)
 }
 
@@ -104,7 +104,7 @@ fn update(
         manifest.artifact_type(),
         id,
     );
-    tx.change(sql, params)?;
+    tx.change_of(&[Part::Manifest(repository.id, blob)], sql, params)?;
     let named = drop_edges(tx, id)?;
     reviews::gone(tx, repository, blob, &named)
 }
@@ -130,14 +130,20 @@ pub(crate) fn remove(
     repository: &Repository,
     digest: &Digest,
 ) -> rusqlite::Result<bool> {
-    let sql = "DELETE FROM manifests WHERE repository_id = $1
-               AND blob_id = (SELECT id FROM blobs WHERE digest = $2) RETURNING id, blob_id";
+    let sql = "SELECT m.id, m.blob_id FROM blobs n JOIN manifests m ON m.blob_id = n.id
+               WHERE m.repository_id = $1 AND n.digest = $2";
     let params = (repository.id, digest.to_bytes());
     let removed = tx.one(sql, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let Some((id, blob)) = removed else {
         return Ok(false);
     };
-    tx.change("DELETE FROM manifest_payloads WHERE manifest_id = $1", [id])?;
+    let parts = [Part::Manifest(repository.id, blob)];
+    tx.change_of(&parts, "DELETE FROM manifests WHERE id = $1", [id])?;
+    tx.change_of(
+        &parts,
+        "DELETE FROM manifest_payloads WHERE manifest_id = $1",
+        [id],
+    )?;
     let named = drop_edges(tx, id)?;
     reviews::gone(tx, repository, blob, &named)?;
     Ok(true)

@@ -4,7 +4,6 @@ use tokio::task::JoinSet;
 
 use crate::{
     CommitError, Meta, MetaError,
-    statements::Statements,
     testing::{Database, Script, digest, repo, until},
     writer::Write,
 };
@@ -195,8 +194,8 @@ async fn hold(meta: Meta, number: usize) -> Result<(), MetaError> {
 /// Changes something and then fails.
 async fn broken(meta: Meta) -> Result<(), MetaError> {
     let change = |tx: &Write<'_>| {
-        tx.insert("INSERT INTO repositories (name) VALUES ($1)", ["broken"])?;
-        tx.change("INSERT INTO repositories (name) VALUES ($1)", ["broken"])
+        tx.insert_new("INSERT INTO repositories (name) VALUES ($1)", ["broken"])?;
+        tx.insert_new("INSERT INTO repositories (name) VALUES ($1)", ["broken"])
             .map(drop)
     };
     meta.write(change).await

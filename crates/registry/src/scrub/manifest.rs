@@ -25,7 +25,7 @@ impl Scrub<'_> {
     async fn manifest(&mut self, repo: &RepoName, digest: &Digest) -> Result<(), Internal> {
         let claim = self.registry.claims.claim(digest).await;
         let meta = &self.registry.meta;
-        let stored = meta.manifest(repo, digest).await;
+        let stored = meta.manifest_at_rest(repo, digest).await;
         let Some(stored) = stored.during("look up a manifest")? else {
             return Ok(());
         };

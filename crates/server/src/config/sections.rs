@@ -1,6 +1,7 @@
 //! The sections of the configuration, one a file: its keys, and what they are read into.
 
 pub(super) mod auth;
+pub(super) mod cache;
 pub(super) mod collect;
 pub(super) mod debug;
 pub(super) mod elsewhere;
@@ -108,6 +109,11 @@ pub(super) const ALL: &[Section] = &[
         "`boxyard.uploads` and `boxyard.connections`",
         "What bounds clients.",
         limits::KEYS,
+    ),
+    section(
+        "`boxyard.cache`",
+        "How much memory what was read lately may take.",
+        cache::KEYS,
     ),
     section(
         "`boxyard.collect`",

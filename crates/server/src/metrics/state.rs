@@ -20,6 +20,9 @@ pub(super) struct State {
     free: IntGauge,
     reserve: IntGauge,
     collecting: Collecting,
+    cache_hits: IntCounter,
+    cache_misses: IntCounter,
+    cache: IntGauge,
 }
 
 impl State {
@@ -70,6 +73,18 @@ impl State {
                 "Uploads are refused while less than this is free.",
             ),
             collecting: Collecting::new(metrics),
+            cache_hits: counter(
+                "boxyard_cache_hits_total",
+                "Questions to the database that memory answered.",
+            ),
+            cache_misses: counter(
+                "boxyard_cache_misses_total",
+                "Questions that memory could have answered and the database did.",
+            ),
+            cache: gauge(
+                "boxyard_cache_bytes",
+                "Manifests, tags, lists and small blobs that are in memory.",
+            ),
         }
     }
 
@@ -91,6 +106,9 @@ impl State {
         self.free.set(signed(vitals.free_bytes));
         self.reserve.set(signed(vitals.reserve_bytes));
         self.collecting.update(&vitals.collecting);
+        grow(&self.cache_hits, vitals.cache.hits);
+        grow(&self.cache_misses, vitals.cache.misses);
+        self.cache.set(signed(vitals.cache.bytes));
     }
 }
 

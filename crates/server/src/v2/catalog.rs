@@ -6,7 +6,7 @@ use boxyard_auth::List as ListRight;
 use http::Response;
 use http::request::Parts;
 
-use super::listing::{List, Most, texts};
+use super::listing::{List, Most};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
@@ -27,8 +27,8 @@ pub(super) async fn get(
         read: move |after: Option<String>, limit| {
             let (registry, right) = (Arc::clone(&registry), right.clone());
             async move {
-                let page = registry.catalog(&right, after.as_deref(), limit).await;
-                page.map(|page| texts(&page))
+                let after = after.as_deref();
+                registry.repository_names(&right, after, limit).await
             }
         },
     };

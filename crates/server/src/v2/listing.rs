@@ -3,7 +3,7 @@
 //! A page is what the client asks for by `n`.
 //! Without it the whole list is sent as it is read, so that its length costs no memory.
 
-use boxyard_registry::{Listing, PullError};
+use boxyard_registry::{NameListing, PullError};
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CONTENT_TYPE, LINK};
@@ -52,7 +52,7 @@ impl Most {
 impl<F, R> List<'_, F>
 where
     F: Fn(Option<String>, usize) -> R + Send + 'static,
-    R: Future<Output = Result<Listing<String>, PullError>> + Send + 'static,
+    R: Future<Output = Result<NameListing, PullError>> + Send + 'static,
 {
     pub(super) async fn answer(
         self,
@@ -77,11 +77,11 @@ where
     ) -> Result<Response<ResponseBody>, ApiError> {
         let page = (self.read)(after, size).await?;
         let mut answer = Answer::new(StatusCode::OK);
-        if let (true, Some(last)) = (page.more, page.items.last()) {
-            let parameters = [("last", last.as_str()), ("n", &size.to_string())];
+        if let (true, Some(last)) = (page.more, page.iter().last()) {
+            let parameters = [("last", last), ("n", &size.to_string())];
             answer = answer.header(LINK, self.app.links.next(&self.path, &parameters));
         }
-        let body = format!("{}{}]}}", self.head, names(&page.items));
+        let body = document(self.head, &page);
         Ok(answer.content(method, JSON, Bytes::from(body)))
     }
 
@@ -92,7 +92,7 @@ where
     ) -> Result<Response<ResponseBody>, ApiError> {
         let first = (self.read)(after, PIECE).await?;
         if !first.more {
-            let body = format!("{}{}]}}", self.head, names(&first.items));
+            let body = document(self.head, &first);
             return Ok(Answer::new(StatusCode::OK).content(method, JSON, Bytes::from(body)));
         }
         let answer = Answer::new(StatusCode::OK).header(CONTENT_TYPE, JSON);
@@ -104,13 +104,14 @@ where
 }
 
 /// Sends the first piece, and reads each other one when the one before has gone.
-fn stream_of<F, R>(head: &str, first: &Listing<String>, read: F) -> ResponseBody
+fn stream_of<F, R>(head: &str, first: &NameListing, read: F) -> ResponseBody
 where
     F: Fn(Option<String>, usize) -> R + Send + 'static,
-    R: Future<Output = Result<Listing<String>, PullError>> + Send + 'static,
+    R: Future<Output = Result<NameListing, PullError>> + Send + 'static,
 {
-    let last = first.items.last().cloned();
-    let begin = format!("{head}{}", names(&first.items));
+    let last = first.iter().last().map(ToOwned::to_owned);
+    let mut begin = head.to_owned();
+    add_names(&mut begin, first);
     let pieces = stream::try_unfold(
         (Some(begin), last, read),
         |(ready, last, read)| async move {
@@ -127,32 +128,37 @@ where
                     return Err(error.into());
                 }
                 // The last of the names has gone meanwhile.
-                Err(_) => Listing {
-                    items: Vec::new(),
-                    more: false,
-                },
+                Err(_) => NameListing::default(),
             };
-            let comma = if page.items.is_empty() { "" } else { "," };
-            let end = if page.more { "" } else { "]}" };
-            let piece = format!("{comma}{}{end}", names(&page.items));
-            let last = page.items.last().cloned().filter(|_| page.more);
+            let mut piece = String::from(if page.is_empty() { "" } else { "," });
+            add_names(&mut piece, &page);
+            if !page.more {
+                piece.push_str("]}");
+            }
+            let last = page.iter().last().filter(|_| page.more);
+            let last = last.map(ToOwned::to_owned);
             Ok(Some((Bytes::from(piece), (None, last, read))))
         },
     );
     ResponseBody::chunks(pieces)
 }
 
-/// The names as JSON strings with commas between them.
-fn names(items: &[String]) -> String {
-    let quoted: Vec<String> = items.iter().map(|item| format!("\"{item}\"")).collect();
-    quoted.join(",")
+/// The whole list in one text.
+fn document(head: String, page: &NameListing) -> String {
+    let mut body = head;
+    add_names(&mut body, page);
+    body.push_str("]}");
+    body
 }
 
-/// Turns a listing of parsed names into one of texts.
-pub(super) fn texts<T: ToString>(listing: &Listing<T>) -> Listing<String> {
-    Listing {
-        items: listing.items.iter().map(ToString::to_string).collect(),
-        more: listing.more,
+/// Adds the names as JSON strings with commas between them; no name has anything to be escaped.
+fn add_names(text: &mut String, page: &NameListing) {
+    let names = page.iter().map(|name| name.len() + 3);
+    text.reserve(names.sum::<usize>() + 2);
+    for (number, name) in page.iter().enumerate() {
+        text.push_str(if number == 0 { "\"" } else { ",\"" });
+        text.push_str(name);
+        text.push('"');
     }
 }
 
@@ -160,17 +166,18 @@ pub(super) fn texts<T: ToString>(listing: &Listing<T>) -> Listing<String> {
 mod tests {
     use std::future::ready;
 
+    use boxyard_registry::Listing;
     use http_body_util::BodyExt;
 
     use super::*;
 
     /// Lists the numbers below `end` that follow a number, in so many pieces as it takes.
-    fn page(after: Option<&str>, limit: usize, end: usize) -> Listing<String> {
+    fn page(after: Option<&str>, limit: usize, end: usize) -> NameListing {
         let begin = after.map_or(0, |after| after.parse::<usize>().unwrap() + 1);
         let numbers = (begin..end).take(limit);
         let items: Vec<String> = numbers.map(|number| number.to_string()).collect();
         let more = begin + items.len() < end;
-        Listing { items, more }
+        Listing { items, more }.into()
     }
 
     async fn streamed(end: usize) -> String {

@@ -6,7 +6,7 @@ use boxyard_auth::{Permit, Pull};
 use http::Response;
 use http::request::Parts;
 
-use super::listing::{List, Most, texts};
+use super::listing::{List, Most};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::query::Query;
@@ -27,10 +27,7 @@ pub(super) async fn get(
         head: format!(r#"{{"name":"{repo}","tags":["#),
         read: move |after: Option<String>, limit| {
             let (registry, permit) = (Arc::clone(&registry), permit.clone());
-            async move {
-                let page = registry.tags(&permit, after.as_deref(), limit).await;
-                page.map(|page| texts(&page))
-            }
+            async move { registry.tag_names(&permit, after.as_deref(), limit).await }
         },
     };
     list.answer(&request.method, Query::of(&request.uri)).await
