@@ -71,7 +71,7 @@ pub use tally::CollectVitals;
 pub use usage::Condemnable;
 pub use vitals::Vitals;
 
-pub use boxyard_blobs::{Action, Stopwatch, UploadId};
+pub use boxyard_blobs::{Action, Stopwatch, Syncing, UploadId};
 pub use boxyard_meta::{
     Backlog, CacheVitals, Condemned, Event, Finding, FindingKind, Kept, PendingEvent, Receiver,
     RepositorySummary, ReviewKind, StoredFinding, StoredManifest, TagSummary,

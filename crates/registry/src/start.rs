@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxyard_blobs::{Faults, Folder, LockError, Stopwatch};
+use boxyard_blobs::{Faults, Folder, LockError, Stopwatch, Syncing};
 use boxyard_meta::{CommitFaults, DAMAGE_MARK, LastRun, Meta, OpenError, Phase};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,8 @@ pub struct Options {
     pub(crate) resumes_restore: bool,
     /// Who is told how long the folder's work takes.
     pub stopwatch: Option<Arc<dyn Stopwatch>>,
+    /// How what follows a change is made durable.
+    pub syncing: Syncing,
     /// What fails on purpose, in tests.
     pub faults: Arc<dyn Faults>,
     /// What fails on purpose around commits, in tests.
@@ -67,6 +69,7 @@ impl Options {
             stop: CancellationToken::new(),
             resumes_restore: false,
             stopwatch: None,
+            syncing: Syncing::default(),
             faults: Arc::new(boxyard_blobs::NoFaults),
             commit_faults: Arc::new(boxyard_meta::NoFaults),
         }
@@ -241,6 +244,7 @@ fn is_level(last: LastRun, mark: u64) -> bool {
 fn open_blocking(options: Options) -> Result<Registry, StartError> {
     let database = options.database_path();
     let folder = Folder::open(&options.root, options.faults).map_err(StartError::Folder)?;
+    folder.sync_by(options.syncing);
     if let Some(stopwatch) = options.stopwatch {
         folder.watch(stopwatch);
     }

@@ -10,7 +10,7 @@ use boxyard_auth::{Delete, Gate, Identity, Permit, Pull, Push};
 use boxyard_blobs::{Faults, Step};
 use boxyard_meta::CommitFaults;
 use boxyard_oci::{Algorithm, Digest, RepoName, Tag, media_type};
-use boxyard_registry::{Body, Options, Registry, Way};
+use boxyard_registry::{Body, Options, Registry, Syncing, Way};
 use bytes::{BufMut, Bytes};
 use futures_util::{StreamExt, stream};
 
@@ -97,7 +97,16 @@ pub(crate) fn manifest(config: &[u8], layer: &[u8]) -> Bytes {
 }
 
 pub(crate) async fn open(root: &Path, crash: &Arc<Crash>) -> Option<Arc<Registry>> {
+    open_syncing(root, crash, Syncing::Each).await
+}
+
+pub(crate) async fn open_syncing(
+    root: &Path,
+    crash: &Arc<Crash>,
+    syncing: Syncing,
+) -> Option<Arc<Registry>> {
     let mut options = Options::at(root);
+    options.syncing = syncing;
     // What a story was promised would stay for an hour.
     options.settings.collecting.window = Duration::ZERO;
     options.faults = Arc::<Crash>::clone(crash);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use boxyard_auth::{Permit, Pull};
 use boxyard_oci::{Algorithm, Digest, Reference, RepoName, Tag};
-use boxyard_registry::{MountSource, Registry, Silent};
+use boxyard_registry::{MountSource, Registry, Silent, Syncing};
 
-use crate::harness::{Crash, body, delete, manifest, name, open, pull, push, read_blob, tag};
+use crate::harness::{
+    Crash, body, delete, manifest, name, open, open_syncing, pull, push, read_blob, tag,
+};
 
 /// What the story was told to be stored, and what it was told to be gone.
 #[derive(Debug, Default)]
@@ -125,13 +127,22 @@ fn layer_of(payload: &[u8]) -> &'static [u8] {
 
 #[tokio::test]
 async fn a_crash_after_any_step_loses_nothing_that_was_acknowledged() {
+    crash_everywhere(Syncing::Each).await;
+}
+
+#[tokio::test]
+async fn a_crash_after_any_step_loses_nothing_where_filesystems_are_synced_as_a_whole() {
+    crash_everywhere(Syncing::Whole).await;
+}
+
+async fn crash_everywhere(syncing: Syncing) {
     let mut at = 0;
     loop {
         // In memory: what a crash leaves does not depend on what a disk has synced.
         let root = tempfile::tempdir_in("/dev/shm").unwrap();
         let mut told = Told::default();
         let crash = Crash::after(at);
-        if let Some(registry) = open(root.path(), &crash).await {
+        if let Some(registry) = open_syncing(root.path(), &crash, syncing).await {
             story(&registry, &mut told).await;
         }
 
@@ -146,6 +157,49 @@ async fn a_crash_after_any_step_loses_nothing_that_was_acknowledged() {
         let registry = open(root.path(), &Crash::after(usize::MAX)).await.unwrap();
         registry.adopt(|_| {}).await.unwrap();
         check(&registry, &told, at, line!()).await;
+        if !crash.happened() {
+            break;
+        }
+        at += 1;
+    }
+    assert!(at > 100, "the story has only {at} steps");
+}
+
+/// The links of the last round may be cut short, and nothing but the tree is left.
+#[tokio::test]
+async fn a_database_that_is_lost_in_a_crash_leaves_nothing_that_is_served_cut_short() {
+    let mut at = 0;
+    loop {
+        let root = tempfile::tempdir_in("/dev/shm").unwrap();
+        let crash = Crash::after(at);
+        if let Some(registry) = open_syncing(root.path(), &crash, Syncing::Whole).await {
+            story(&registry, &mut Told::default()).await;
+        }
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(root.path().join(format!("boxyard.db{suffix}")));
+        }
+
+        let registry = open(root.path(), &Crash::after(usize::MAX)).await.unwrap();
+        registry.adopt(|_| {}).await.unwrap();
+
+        for repo in [name("first"), name("team/second")] {
+            for bytes in [b"{}".as_slice(), b"one", b"two", b"three"] {
+                let digest = Algorithm::Sha256.digest(bytes);
+                let found = read_blob(&registry, &repo, &digest).await;
+                assert!(
+                    found.is_none_or(|found| found == bytes),
+                    "step {at}: {repo}"
+                );
+            }
+            let reference = Reference::Tag(tag("v1"));
+            if let Ok(found) = registry.manifest(&pull(&repo), &reference).await {
+                let layer = Algorithm::Sha256.digest(layer_of(&found.payload));
+                let layer = read_blob(&registry, &repo, &layer).await;
+                assert!(layer.is_some(), "step {at}: {repo}");
+            }
+        }
+        story(&registry, &mut Told::default()).await;
+        registry.stop().await.unwrap();
         if !crash.happened() {
             break;
         }
