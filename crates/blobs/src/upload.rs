@@ -230,6 +230,16 @@ impl Upload {
         synced
     }
 
+    /// What makes durable what was added until now, to be run while more is added: the sync at the end then waits for less.
+    ///
+    /// If it fails, the upload must be dropped: the system tells of a failure once.
+    pub fn sync_ahead(&self) -> io::Result<impl FnOnce() -> io::Result<()> + Send + use<>> {
+        let (folder, path) = (self.folder.clone(), self.path.clone());
+        let file = self.file.try_clone();
+        let file = file.map_err(|source| PathError::wrap("sync file", &path, source))?;
+        Ok(move || folder.inner.disk.sync_file(&file, &path))
+    }
+
     /// The length of the file, which is never less than what was written unless somebody else cut it.
     fn len_on_disk(&self) -> io::Result<u64> {
         let metadata = self.file.metadata();

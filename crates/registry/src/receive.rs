@@ -1,5 +1,8 @@
 //! Receiving a body: one batch is hashed and written while the next arrives.
 
+mod ahead;
+mod share;
+
 use boxyard_blobs::{Upload, UploadId};
 use boxyard_oci::{ContentRange, RepoName};
 use bytes::Bytes;
@@ -11,11 +14,8 @@ use crate::error::{During, blocking};
 use crate::push_error::{Body, PushError};
 use crate::sessions::{Slot, Turn};
 use crate::space::has_room;
-
-/// Bytes gathered before they are hashed and written in one go off the async workers.
-///
-/// Two such batches are in flight for each upload: one is written while the next arrives.
-const BATCH: usize = 256 << 10;
+use ahead::Ahead;
+use share::Share;
 
 impl Registry {
     /// Appends the whole body, or leaves the upload as it was before, or as far as a vanished client got.
@@ -54,18 +54,36 @@ impl Registry {
         }
     }
 
-    /// Writes one batch while the next one arrives; no upload comes back when writing has failed.
+    /// Writes the body, and syncs what is written while more arrives; no upload comes back when either has failed.
     async fn pour(
+        &self,
+        upload: Box<Upload>,
+        range: Option<&ContentRange>,
+        body: Body,
+        turn: &Turn<'_>,
+    ) -> (Option<Box<Upload>>, Result<(), PushError>) {
+        let mut ahead = Ahead::of(&upload);
+        let poured = self.write_all(upload, range, body, turn, &mut ahead).await;
+        match ahead.end().await {
+            Ok(()) => poured,
+            Err(error) => (None, Err(error.into())),
+        }
+    }
+
+    /// Writes one batch while the next one arrives; no upload comes back when writing has failed.
+    async fn write_all(
         &self,
         mut upload: Box<Upload>,
         range: Option<&ContentRange>,
         body: Body,
         turn: &Turn<'_>,
+        ahead: &mut Ahead,
     ) -> (Option<Box<Upload>>, Result<(), PushError>) {
+        let share = Share::take();
         let mut body = body.fuse();
         let begins = upload.size();
         let announced = range.map(ContentRange::len);
-        let mut batch = gather(&mut body, turn).await;
+        let mut batch = gather(&mut body, turn, &share).await;
         loop {
             let chunks = match batch {
                 Ok(chunks) if chunks.is_empty() => break,
@@ -83,11 +101,14 @@ impl Registry {
                 );
             }
             let writing = self.write(upload, chunks);
-            let (written, next) = tokio::join!(writing, gather(&mut body, turn));
+            let (written, next) = tokio::join!(writing, gather(&mut body, turn, &share));
             upload = match written {
                 Ok(upload) => upload,
                 Err(error) => return (None, Err(error)),
             };
+            if let Err(error) = ahead.follow(&upload).await {
+                return (None, Err(error.into()));
+            }
             batch = next;
         }
         let actual = upload.size() - begins;
@@ -134,10 +155,14 @@ fn length(chunks: &[Bytes]) -> u64 {
 }
 
 /// Takes what arrives until a batch is full or the body ends; an empty batch is the end.
-async fn gather(body: &mut Fuse<Body>, turn: &Turn<'_>) -> Result<Vec<Bytes>, PushError> {
+async fn gather(
+    body: &mut Fuse<Body>,
+    turn: &Turn<'_>,
+    share: &Share,
+) -> Result<Vec<Bytes>, PushError> {
     let mut chunks = Vec::new();
     let mut gathered = 0;
-    while gathered < BATCH {
+    while gathered < share.batch() {
         let next = tokio::select! {
             next = body.next() => next,
             () = turn.over() => return Err(PushError::TakenOver),

@@ -1,0 +1,61 @@
+//! How much of a body is gathered before it is hashed and written in one go off the async workers.
+//!
+//! A way to another thread and back costs as much as some tens of KiB of hashing, so a batch is large while few clients send.
+//! What all batches hold together is bounded, so many clients get smaller ones.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What the batches of all uploads hold together, about.
+const TOGETHER: usize = 32 << 20;
+/// Batches in flight for each upload: one is written while the next arrives.
+const EACH: usize = 2;
+/// A batch is never smaller: this is what arrives at once.
+const LEAST: usize = 64 << 10;
+/// More brings nothing.
+const MOST: usize = 1 << 20;
+
+static SHARING: AtomicUsize = AtomicUsize::new(0);
+
+/// The right of one upload to its part.
+#[derive(Debug)]
+pub(super) struct Share;
+
+impl Share {
+    pub(super) fn take() -> Self {
+        SHARING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+
+    /// How large a batch may be now.
+    #[expect(
+        clippy::unused_self,
+        reason = "only who holds a share counts among those who do"
+    )]
+    pub(super) fn batch(&self) -> usize {
+        among(SHARING.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        SHARING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn among(uploads: usize) -> usize {
+    (TOGETHER / EACH / uploads.max(1)).clamp(LEAST, MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_clients_send_the_less_each_has_in_memory() {
+        assert_eq!(among(1), MOST);
+        assert_eq!(among(16), MOST);
+        assert_eq!(among(64), 256 << 10);
+        assert!(200 * EACH * among(200) <= TOGETHER);
+        assert_eq!(among(100_000), LEAST);
+    }
+}
