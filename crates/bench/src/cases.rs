@@ -1,6 +1,8 @@
 //! What is measured, and what is asked of it.
 
-mod content;
+mod cold;
+pub(crate) mod content;
+mod folders;
 mod large;
 mod listings;
 mod memory;
@@ -38,6 +40,8 @@ pub(crate) fn all() -> Vec<&'static Case> {
         pulls::CASES,
         listings::CASES,
         memory::CASES,
+        folders::CASES,
+        cold::CASES,
     ]
     .into_iter()
     .flatten()

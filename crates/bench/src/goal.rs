@@ -158,7 +158,7 @@ impl Goal {
             Figure::Cpu => 2.0,
             Figure::Memory => 1.5,
             Figure::Rate | Figure::Time => 3.0,
-            Figure::Median | Figure::P99 | Figure::PacedP99 => 4.0,
+            Figure::Median | Figure::P99 | Figure::PacedP99 | Figure::Strain => 4.0,
         }
     }
 }

@@ -22,6 +22,7 @@ mod process;
 mod progress;
 mod realm;
 mod report;
+mod seed;
 mod site;
 mod tls;
 

@@ -19,6 +19,8 @@ pub(crate) enum Figure {
     PacedP99,
     /// The most anonymous memory that was seen, in bytes.
     Memory,
+    /// The 99th percentile as a multiple of the same without what else goes on.
+    Strain,
     /// How many seconds the whole took.
     Time,
 }
@@ -37,6 +39,7 @@ impl Figure {
             Self::P99 => "p99",
             Self::PacedP99 => "p99 at half the peer's rate",
             Self::Memory => "memory",
+            Self::Strain => "p99 beside the quiet p99",
             Self::Time => "time",
         }
     }
@@ -52,6 +55,7 @@ impl Figure {
                 format!("{} ms", significant(value * 1e3))
             }
             Self::Memory => format!("{:.0} MiB", value / f64::from(1 << 20)),
+            Self::Strain => format!("{} ×", significant(value)),
             Self::Time => format!("{} s", significant(value)),
         }
     }

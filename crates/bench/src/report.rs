@@ -14,13 +14,14 @@ use crate::measure::{Figure, Measured, median, significant};
 #[derive(Debug, Default)]
 pub(crate) struct Results(BTreeMap<(String, Contender), Vec<Measured>>);
 
-const COLUMNS: [Figure; 7] = [
+const COLUMNS: [Figure; 8] = [
     Figure::Rate,
     Figure::Time,
     Figure::Cpu,
     Figure::Median,
     Figure::P99,
     Figure::PacedP99,
+    Figure::Strain,
     Figure::Memory,
 ];
 

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use boxyard_testkit::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -16,6 +17,9 @@ use crate::contender::Contender;
 use crate::process;
 use crate::realm::{self, Right};
 use crate::{floor, tls};
+
+/// How long a server may take with a large folder.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// A folder of one contender, which outlives its servers.
 pub(crate) struct Site {
@@ -55,6 +59,16 @@ impl Site {
         self.folder.path()
     }
 
+    /// Waits until the server has logged this.
+    pub(crate) fn wait_for_log(&self, words: &str) -> Result<()> {
+        let begun = Instant::now();
+        while !fs::read_to_string(self.folder().join("log"))?.contains(words) {
+            ensure!(begun.elapsed() < PATIENCE, "waited too long for “{words}”");
+            thread::park_timeout(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
     /// Writes the configuration of a registry.
     pub(crate) fn configure(
         &self,
@@ -69,6 +83,10 @@ impl Site {
             config.push_str(&tls::config(self.folder())?);
         }
         config.push_str(&realm::config(self.folder())?);
+        if self.contender == Contender::Boxyard {
+            // Nothing is promised for longer than it takes, so that a collection finds what there is.
+            config.push_str("boxyard:\n  collect:\n    enabled: false\n    window: 0s\n");
+        }
         let path = self.folder().join("config.yml");
         fs::write(&path, config).context("write a configuration")?;
         Ok(path)

@@ -42,7 +42,19 @@ pub(crate) struct Small {
 impl Small {
     pub(crate) fn of(seed: u64) -> Self {
         let config = Content::of(format!("{{\"seed\":{seed}}}").into_bytes());
-        let layers = [1, 2].map(|layer| Content::noise(seed.wrapping_mul(4) + layer, 4096));
+        Self::with_layers(
+            config,
+            [1, 2].map(|layer| Content::noise(seed.wrapping_mul(4) + layer, 4096)),
+        )
+    }
+
+    /// An image whose layers are those of every other, so that only its manifest and its config are new.
+    pub(crate) fn sharing_layers(seed: u64) -> Self {
+        let config = Content::of(format!("{{\"seed\":{seed}}}").into_bytes());
+        Self::with_layers(config, [1, 2].map(|layer| Content::noise(layer, 4096)))
+    }
+
+    fn with_layers(config: Content, layers: [Content; 2]) -> Self {
         let layer = "application/vnd.oci.image.layer.v1.tar";
         let document = json!({
             "schemaVersion": 2,

@@ -3,14 +3,16 @@
 use anyhow::Result;
 use bytes::Bytes;
 
-use super::content::{Small, put_manifest};
+use super::folders::AGREE;
 use super::{Case, PEERS};
 use crate::bout::Bout;
 use crate::connection::Protocol;
-use crate::goal::most;
+use crate::contender::Contender;
+use crate::goal::{Bound, Than, goal, most};
 use crate::load::{self, Load};
 use crate::measure::{Figure, Measured};
-use crate::site::Server;
+use crate::seed::{rows, tree};
+use crate::site::{Server, Site};
 
 pub(super) const TAGS: &str = "page of 100 out of 3,000 tags";
 pub(super) const CATALOG: &str = "page of 100 out of 500 repositories";
@@ -32,6 +34,22 @@ pub(super) const CASES: &[Case] = &[
         is_in_short: true,
         run: catalog,
     },
+    Case {
+        name: "page of 100 out of 1,000,000 tags",
+        unit: "request",
+        others: &[],
+        goals: &[goal(Figure::Cpu, Bound::AtMost(2.0), Than::Work(TAGS))],
+        is_in_short: true,
+        run: seeded_tags,
+    },
+    Case {
+        name: "page of 100 out of 100,000 repositories",
+        unit: "request",
+        others: &[],
+        goals: &[goal(Figure::Cpu, Bound::AtMost(2.0), Than::Work(CATALOG))],
+        is_in_short: true,
+        run: seeded_catalog,
+    },
 ];
 
 /// Sixteen clients ask for a page.
@@ -52,56 +70,55 @@ pub(super) fn pages(bout: &Bout, server: &Server, token: String, target: &str) -
 
 /// A page in the middle of the tags of one repository.
 fn tags(bout: &Bout) -> Result<Measured> {
-    let image = Small::of(1);
-    let (_site, server) = bout.serve(Protocol::Plain)?;
+    let site = Site::new(bout.contender)?;
+    tree::tags(&site.root(), "team/app", 3_000, 1)?;
+    let server = serve(&site)?;
     let token = server.token_for(&["team/app"]);
-    image.push(&mut server.connect(&token)?, "team/app", "latest")?;
-    push(&server, &token, 3_000, |connection, number| {
-        let tag = format!("tag-{number:04}");
-        put_manifest(connection, "team/app", &tag, &image.manifest)
-    })?;
-    pages(
-        bout,
-        &server,
-        token,
-        "/v2/team/app/tags/list?n=100&last=tag-0250",
-    )
+    let target = "/v2/team/app/tags/list?n=100&last=tag-001500";
+    pages(bout, &server, token, target)
 }
 
 /// A page in the middle of all repositories.
 fn catalog(bout: &Bout) -> Result<Measured> {
-    let image = Small::of(1);
-    let (_site, server) = bout.serve(Protocol::Plain)?;
-    let repos: Vec<String> = (0..500)
-        .map(|number| format!("team/app-{number:04}"))
-        .collect();
-    let names: Vec<&str> = repos.iter().map(String::as_str).collect();
-    for names in names.chunks(50) {
-        let token = server.token_for(names);
-        push(&server, &token, 50, |connection, number| {
-            image.push(connection, names[number as usize], "latest")
-        })?;
+    let site = Site::new(bout.contender)?;
+    for number in 0..500 {
+        let repo = format!("team/app-{number:04}");
+        tree::tags(&site.root(), &repo, 1, 1)?;
     }
-    let token = server.token(&[("registry", "catalog", &["*"])]);
-    pages(
-        bout,
-        &server,
-        token,
-        "/v2/_catalog?n=100&last=team/app-0050",
-    )
+    let server = serve(&site)?;
+    pages_of_catalog(bout, &server, "team/app-0250")
 }
 
-/// Does something so many times, to have something to list.
-fn push<W>(server: &Server, token: &str, count: u32, work: W) -> Result<()>
-where
-    W: Fn(&mut crate::connection::Connection, u32) -> std::io::Result<()> + Sync,
-{
-    let load = Load {
-        clients: 16,
-        tokens: vec![token.to_owned()],
-        time: load::FOREVER,
-        most: count,
-        worth: 1.0,
-    };
-    load::run(server, &load, |connection, _, unit| work(connection, unit)).map(drop)
+fn pages_of_catalog(bout: &Bout, server: &Server, last: &str) -> Result<Measured> {
+    let token = server.token(&[("registry", "catalog", &["*"])]);
+    let target = format!("/v2/_catalog?n=100&last={last}");
+    pages(bout, server, token, &target)
+}
+
+/// The same page out of far more, which come straight into the database.
+fn seeded_tags(bout: &Bout) -> Result<Measured> {
+    let site = Site::new(bout.contender)?;
+    tree::tags(&site.root(), "team/app", 1, 1)?;
+    let server = serve(&site)?;
+    rows::tags(&site.root(), 1_000_000)?;
+    let token = server.token_for(&["team/app"]);
+    let target = "/v2/team/app/tags/list?n=100&last=seeded-0500000";
+    pages(bout, &server, token, target)
+}
+
+fn seeded_catalog(bout: &Bout) -> Result<Measured> {
+    let site = Site::new(bout.contender)?;
+    tree::tags(&site.root(), "team/app", 1, 1)?;
+    let server = serve(&site)?;
+    rows::repositories(&site.root(), 100_000)?;
+    pages_of_catalog(bout, &server, "seeded/app-050000")
+}
+
+/// A server that knows the folder; distribution looks at it with each request anyway.
+fn serve(site: &Site) -> Result<Server> {
+    let server = site.serve(Protocol::Plain)?;
+    if site.contender == Contender::Boxyard {
+        site.wait_for_log(AGREE)?;
+    }
+    Ok(server)
 }
