@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::action::Stopwatch;
@@ -9,6 +10,7 @@ use crate::claims::Claims;
 use crate::disk::{Disk, PathError};
 use crate::fence::Fences;
 use crate::folders::Folders;
+use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::syncing::Filesystems;
 use crate::{look, small_file};
@@ -28,6 +30,9 @@ pub(crate) struct Inner {
     pub(crate) folders: Folders,
     pub(crate) claims: Claims,
     pub(crate) fences: Arc<Fences>,
+    pub(crate) journal: Journal,
+    // What uploads in memory hold, in bytes.
+    pub(crate) young: Arc<AtomicUsize>,
     // One batch of links is written at a time.
     pub(crate) links: Mutex<()>,
     pub(crate) filesystems: Filesystems,

@@ -144,6 +144,11 @@ impl Layout {
         self.uploads(repo).join(id.as_str())
     }
 
+    /// Where it is written down what uploads in memory hold.
+    pub(crate) fn young(&self) -> PathBuf {
+        self.own.join("uploads")
+    }
+
     pub(crate) fn intents(&self, algorithm: Algorithm) -> PathBuf {
         self.own.join("intents").join(algorithm.as_str())
     }

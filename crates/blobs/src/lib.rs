@@ -17,6 +17,7 @@ mod fence;
 mod folder;
 mod folders;
 mod intent;
+mod journal;
 mod layout;
 mod link;
 mod lock;
@@ -35,6 +36,7 @@ mod transfer;
 mod upload;
 mod uploads;
 mod walk;
+mod young;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

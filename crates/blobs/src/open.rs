@@ -11,6 +11,7 @@ use rustix::process::{getegid, geteuid};
 use crate::disk::{Disk, Faults, PathError};
 use crate::folder::{Folder, Inner};
 use crate::folders::Folders;
+use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::syncing::Filesystems;
 use crate::{claims::Claims, fence::Fences};
@@ -78,6 +79,8 @@ impl Folder {
             inner: Arc::new(Inner {
                 folders: Folders::new(layout.anchors()),
                 filesystems: Filesystems::of(&layout.anchors()),
+                journal: Journal::new(layout.young()),
+                young: Arc::default(),
                 layout,
                 disk,
                 claims: Claims::default(),

@@ -11,6 +11,7 @@ use crate::disk::PathError;
 use crate::fence::Fence;
 use crate::folder::Folder;
 use crate::session::{Sidecar, UploadId};
+use crate::young::Young;
 
 /// Why an upload refuses to go on; the inner error of the [`io::Error`] that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,12 +48,11 @@ impl From<UploadFault> for io::Error {
 /// An open upload. Its bytes are hashed as they come, and synced only when they become a blob.
 #[derive(Debug)]
 pub struct Upload {
-    folder: Folder,
-    repo: RepoName,
-    file: File,
-    path: PathBuf,
-    fence: Fence,
-    sidecar: Sidecar,
+    pub(crate) folder: Folder,
+    pub(crate) repo: RepoName,
+    pub(crate) store: Store,
+    pub(crate) fence: Fence,
+    pub(crate) sidecar: Sidecar,
     size: u64,
     hasher: Hasher,
     mark: Mark,
@@ -63,6 +63,15 @@ pub struct Upload {
     poisoned: bool,
 }
 
+/// Where the bytes of an upload are.
+#[derive(Debug)]
+pub(crate) enum Store {
+    /// In memory, while they are few and young.
+    Memory(Young),
+    /// In its folder.
+    File { file: File, path: PathBuf },
+}
+
 #[derive(Debug, Clone)]
 struct Mark {
     size: u64,
@@ -70,20 +79,19 @@ struct Mark {
 }
 
 impl Upload {
-    /// An upload whose file holds `size` bytes, which the hasher has seen.
+    /// An upload that holds `size` bytes, which the hasher has seen.
     pub(crate) fn new(
         folder: &Folder,
         repo: &RepoName,
         fence: Fence,
-        (file, path): (File, PathBuf),
+        store: Store,
         sidecar: Sidecar,
         (hasher, size): (Hasher, u64),
     ) -> Self {
         Self {
             folder: folder.clone(),
             repo: repo.clone(),
-            file,
-            path,
+            store,
             fence,
             sidecar,
             size,
@@ -100,18 +108,21 @@ impl Upload {
 
     /// Gives the file another name, unless somebody has taken the upload over.
     pub(crate) fn rename(&self, to: &Path) -> io::Result<()> {
+        let (_, path) = self.file()?;
         let _writing = self.writing()?;
-        self.folder.inner.disk.rename(&self.path, to)
+        self.folder.inner.disk.rename(path, to)
     }
 
     /// Adds bytes at the end.
     ///
     /// After an error the upload has the size it had before, and may go on.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let writing = self.writing()?;
-        let disk = &self.folder.inner.disk;
-        let written = disk.write(&self.file, &self.path, bytes, self.size);
-        drop(writing);
+        if let Store::Memory(young) = &mut self.store
+            && !young.grow(bytes.len())
+        {
+            self.settle()?;
+        }
+        let written = self.write(bytes);
         match written {
             Ok(()) => {
                 self.hasher.update(bytes);
@@ -122,6 +133,26 @@ impl Upload {
                 self.torn = true;
                 Err(error)
             }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        drop(self.writing()?);
+        if let Store::Memory(young) = &mut self.store {
+            young.bytes.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let (file, path) = self.file()?;
+        let _writing = self.writing()?;
+        let disk = &self.folder.inner.disk;
+        disk.write(file, path, bytes, self.size)
+    }
+
+    /// The file of an upload that has one.
+    fn file(&self) -> io::Result<(&File, &Path)> {
+        match &self.store {
+            Store::File { file, path } => Ok((file, path)),
+            Store::Memory(_) => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
 
@@ -209,9 +240,15 @@ impl Upload {
 
     /// Cuts the file; if that fails, nobody knows what the file holds.
     fn cut(&mut self, to: u64) -> io::Result<()> {
+        drop(self.writing()?);
+        if let Store::Memory(young) = &mut self.store {
+            young.truncate(usize::try_from(to).unwrap_or(usize::MAX));
+            return Ok(());
+        }
+        let (file, path) = self.file()?;
         let writing = self.writing()?;
         let disk = &self.folder.inner.disk;
-        let cut = disk.truncate(&self.file, &self.path, to);
+        let cut = disk.truncate(file, path, to);
         drop(writing);
         self.poisoned = cut.is_err();
         self.torn = cut.is_err();
@@ -223,8 +260,9 @@ impl Upload {
         if self.len_on_disk()? > self.size {
             self.cut(self.size)?;
         }
+        let (file, path) = self.file()?;
         let writing = self.writing()?;
-        let synced = self.folder.inner.disk.sync_file(&self.file, &self.path);
+        let synced = self.folder.inner.disk.sync_file(file, path);
         drop(writing);
         self.poisoned = synced.is_err();
         synced
@@ -234,23 +272,24 @@ impl Upload {
     ///
     /// If it fails, the upload must be dropped: the system tells of a failure once.
     pub fn sync_ahead(&self) -> io::Result<impl FnOnce() -> io::Result<()> + Send + use<>> {
-        let (folder, path) = (self.folder.clone(), self.path.clone());
-        let file = self.file.try_clone();
+        let (file, path) = self.file()?;
+        let (folder, path, file) = (self.folder.clone(), path.to_owned(), file.try_clone());
         let file = file.map_err(|source| PathError::wrap("sync file", &path, source))?;
         Ok(move || folder.inner.disk.sync_file(&file, &path))
     }
 
     /// The length of the file, which is never less than what was written unless somebody else cut it.
     fn len_on_disk(&self) -> io::Result<u64> {
-        let metadata = self.file.metadata();
+        let (file, path) = self.file()?;
+        let metadata = file.metadata();
         let len = metadata.and_then(|metadata| match metadata.len() {
             len if len < self.size => Err(io::ErrorKind::UnexpectedEof.into()),
             len => Ok(len),
         });
-        len.map_err(|source| PathError::wrap("read", &self.path, source))
+        len.map_err(|source| PathError::wrap("read", path, source))
     }
 
-    fn writing(&self) -> io::Result<crate::fence::Writing<'_>> {
+    pub(crate) fn writing(&self) -> io::Result<crate::fence::Writing<'_>> {
         if self.poisoned {
             return Err(UploadFault::Poisoned.into());
         }
@@ -259,14 +298,30 @@ impl Upload {
     }
 
     fn read_again(&mut self, algorithm: Algorithm, size: u64) -> io::Result<Hasher> {
-        let rewound = self.file.rewind();
-        rewound.map_err(|source| PathError::wrap("read", &self.path, source))?;
-        let (hasher, read) = hash_file(&self.file, &self.path, algorithm, size)?;
+        let (mut file, path) = match &self.store {
+            Store::File { file, path } => (file, path),
+            Store::Memory(young) => {
+                let mut hasher = algorithm.hasher();
+                let end = usize::try_from(size).unwrap_or(usize::MAX);
+                hasher.update(&young.bytes[..end.min(young.bytes.len())]);
+                return Ok(hasher);
+            }
+        };
+        let rewound = file.rewind();
+        rewound.map_err(|source| PathError::wrap("read", path, source))?;
+        let (hasher, read) = hash_file(file, path, algorithm, size)?;
         if read < size {
             let cut_short = io::ErrorKind::UnexpectedEof.into();
-            return Err(PathError::wrap("read", &self.path, cut_short));
+            return Err(PathError::wrap("read", path, cut_short));
         }
         Ok(hasher)
+    }
+}
+
+#[cfg(test)]
+impl Upload {
+    fn path(&self) -> &Path {
+        self.file().expect("it has a file").1
     }
 }
 

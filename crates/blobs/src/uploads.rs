@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::SystemTime;
 
 use boxyard_oci::{Algorithm, Digest, RepoName};
@@ -12,7 +13,7 @@ use crate::folder::Folder;
 use crate::look;
 use crate::remove::remove_tree;
 use crate::session::{Sidecar, UploadId, parse_started, started_text};
-use crate::upload::{Upload, UploadFault};
+use crate::upload::{Store, Upload, UploadFault};
 
 const DATA: &str = "data";
 const STARTED: &str = "startedat";
@@ -30,32 +31,50 @@ impl Folder {
         sidecar: &Sidecar,
         started: SystemTime,
     ) -> io::Result<Upload> {
-        let inner = &self.inner;
-        inner
-            .folders
-            .make_new(&inner.disk, &inner.layout.upload(repo, id))?;
-        let begun = self.fill_session(repo, id, sidecar, started);
-        let file = begun.inspect_err(|_| {
-            // What is left is found by its age.
-            let _ = self.cancel_upload(repo, id);
-        })?;
+        let store = self.make_session(repo, id, sidecar, started, &[])?;
         let hasher = sidecar.algorithm.unwrap_or(Algorithm::Sha256).hasher();
-        let fence = inner.fences.take(id);
-        let file = (file, inner.layout.upload(repo, id).join(DATA));
+        let fence = self.inner.fences.take(id);
         let state = (hasher, 0);
-        Ok(Upload::new(self, repo, fence, file, sidecar.clone(), state))
+        Ok(Upload::new(
+            self,
+            repo,
+            fence,
+            store,
+            sidecar.clone(),
+            state,
+        ))
     }
 
-    /// The file of bytes comes last: a session without it does not exist.
-    fn fill_session(
+    /// Makes the folder of a session that has got `bytes`.
+    pub(crate) fn make_session(
         &self,
         repo: &RepoName,
         id: &UploadId,
         sidecar: &Sidecar,
         started: SystemTime,
+        bytes: &[u8],
+    ) -> io::Result<Store> {
+        let inner = &self.inner;
+        let folder = inner.layout.upload(repo, id);
+        inner.folders.make_new(&inner.disk, &folder)?;
+        let begun = self.fill_session(&folder, sidecar, started, bytes);
+        let file = begun.inspect_err(|_| {
+            // What is left is found by its age.
+            let _ = self.remove_session(&folder);
+        })?;
+        let path = folder.join(DATA);
+        Ok(Store::File { file, path })
+    }
+
+    /// The file of bytes comes last: a session without it does not exist.
+    fn fill_session(
+        &self,
+        folder: &Path,
+        sidecar: &Sidecar,
+        started: SystemTime,
+        bytes: &[u8],
     ) -> io::Result<File> {
         let disk = &self.inner.disk;
-        let folder = self.inner.layout.upload(repo, id);
         let write = |name: &str, content: &[u8]| {
             let path = folder.join(name);
             let file = disk.create_file(&path)?;
@@ -63,7 +82,12 @@ impl Folder {
         };
         write(STARTED, started_text(started)?.as_bytes())?;
         write(SIDECAR, &sidecar.to_json()?)?;
-        disk.create_file(&folder.join(DATA))
+        let path = folder.join(DATA);
+        let file = disk.create_file(&path)?;
+        if !bytes.is_empty() {
+            disk.write(&file, &path, bytes, 0)?;
+        }
+        Ok(file)
     }
 
     /// Opens an upload again, and takes it over from whoever has it open; its bytes are read to hash them.
@@ -84,8 +108,8 @@ impl Folder {
         let sidecar = Sidecar::from_json(&json.unwrap_or_default());
         let algorithm = sidecar.algorithm.unwrap_or(Algorithm::Sha256);
         let state = hash_file(&file, &path, algorithm, u64::MAX)?;
-        let file = (file, path);
-        Ok(Some(Upload::new(self, repo, fence, file, sidecar, state)))
+        let store = Store::File { file, path };
+        Ok(Some(Upload::new(self, repo, fence, store, sidecar, state)))
     }
 
     /// What is kept of an upload apart from its bytes; `None` if there is no such upload.
@@ -130,15 +154,18 @@ impl Folder {
 
     /// Removes an upload and all that either side keeps of it; answers whether there was anything.
     pub fn cancel_upload(&self, repo: &RepoName, id: &UploadId) -> io::Result<bool> {
+        let _nobody_writes = self.inner.fences.take(id);
+        self.remove_session(&self.inner.layout.upload(repo, id))
+    }
+
+    fn remove_session(&self, folder: &Path) -> io::Result<bool> {
         let inner = &self.inner;
-        let _nobody_writes = inner.fences.take(id);
-        let folder = inner.layout.upload(repo, id);
-        if !look::is_folder(&folder)? {
+        if !look::is_folder(folder)? {
             return Ok(false);
         }
         // Without its bytes the session is gone, whatever becomes of the rest.
         inner.disk.unlink(&folder.join(DATA))?;
-        remove_tree(&inner.disk, &inner.folders, &folder)
+        remove_tree(&inner.disk, &inner.folders, folder)
     }
 
     /// Makes a finished upload a blob, durably: synced bytes, an announcement, the final name, synced folders.
@@ -156,6 +183,7 @@ impl Folder {
             return Err(UploadFault::Mismatch { expected, actual }.into());
         }
         self.timed(Action::Move, || {
+            upload.settle()?;
             upload.sync()?;
             self.begin_intent(digest)?;
             self.rename_to_blob(&upload, digest)

@@ -91,7 +91,7 @@ fn an_upload_goes_back_to_its_mark_and_to_any_place_before_its_end() {
     upload.truncate(2).unwrap();
     upload.rewind().unwrap();
     assert_eq!(upload.digest(Algorithm::Sha256).unwrap(), sha256(b"so"));
-    assert_eq!(fs::read(&upload.path).unwrap(), b"so");
+    assert_eq!(fs::read(upload.path()).unwrap(), b"so");
     upload.truncate(3).unwrap_err();
 }
 
@@ -248,7 +248,7 @@ fn an_upload_that_lost_its_end_on_disk_becomes_no_blob() {
     let storage = storage();
     let mut upload = storage.begin(None);
     upload.append(b"some bytes").unwrap();
-    fs::write(&upload.path, b"some").unwrap();
+    fs::write(upload.path(), b"some").unwrap();
 
     let error = upload.digest(Algorithm::Sha512).unwrap_err();
 
