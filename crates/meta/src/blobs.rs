@@ -2,6 +2,7 @@
 
 mod remembered;
 mod rows;
+mod small;
 
 use boxyard_oci::{Digest, EdgeKind, RepoName};
 use bytes::Bytes;
@@ -23,6 +24,8 @@ pub(crate) use self::rows::{
     Held, Known, add, drop_bytes, held, hold, keep_bytes, known, link, release, set_link,
     set_present, set_state, verify, waiting,
 };
+pub(crate) use self::small::is_waiting;
+pub use self::small::{HeldSize, Stored};
 
 /// Whether a blob's content can be served.
 ///

@@ -31,7 +31,8 @@ pub(crate) struct LogBounds {
 impl Default for LogBounds {
     fn default() -> Self {
         Self {
-            copy: 1_000,
+            // The pages of indexes are in the log again and again, and are copied once: a few MiB cost half the writes of one.
+            copy: 4_000,
             empty: 16_000,
         }
     }

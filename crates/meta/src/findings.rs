@@ -130,7 +130,19 @@ impl Meta {
     }
 }
 
+/// Whether there may be an open finding about anything; asked once for all changes that share a commit.
+pub(crate) fn any(tx: &Write<'_>) -> rusqlite::Result<bool> {
+    if let Some(any) = tx.findings.get() {
+        return Ok(any);
+    }
+    let sql = "SELECT 1 FROM findings WHERE id > 0 LIMIT 1";
+    let any = tx.one(sql, [], |_| Ok(()))?.is_some();
+    tx.findings.set(Some(any));
+    Ok(any)
+}
+
 pub(crate) fn record(tx: &Write<'_>, finding: &Finding) -> rusqlite::Result<()> {
+    tx.findings.set(Some(true));
     let sql = "INSERT INTO findings (kind, repository, subject, detail, found_at, seen_at)
                VALUES ($1, $2, $3, $4, $5, $5)
                ON CONFLICT (subject, kind, repository)

@@ -53,7 +53,7 @@ use rusqlite::Connection;
 
 pub use crate::{
     beside::findings_beside,
-    blobs::{BlobRow, BlobState, DeleteBlob, HeldBlob},
+    blobs::{BlobRow, BlobState, DeleteBlob, HeldBlob, HeldSize, Stored},
     cache::{CacheVitals, Names, Seen},
     error::{CommitError, MetaError, OpenError},
     events::{Backlog, Event, PendingEvent, Receiver},

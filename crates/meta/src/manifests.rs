@@ -11,7 +11,9 @@ use rusqlite::Row;
 
 use self::remembered::Numbers;
 use crate::{
-    Event, Meta, MetaError, blobs, column, digests, events,
+    Event, Meta, MetaError,
+    blobs::{self, Held},
+    column, digests, events,
     projections::{self, Key},
     releases,
     repositories::{self, Repository},
@@ -21,6 +23,7 @@ use crate::{
     writer::Write,
 };
 
+use self::rows::store_held;
 pub(crate) use self::rows::{expressible, remove, store, stored};
 
 /// A push of a manifest.
@@ -228,76 +231,96 @@ impl TagLookup {
 }
 
 fn commit(tx: &Write<'_>, push: &CommitManifest) -> rusqlite::Result<Commit> {
+    let found = repositories::find(tx, &push.repo)?;
+    // Every look at a name of the manifest goes by what this one finds.
+    let held = held(tx, found.as_ref(), &push.manifest)?;
     if !push.sparse {
-        let mut unknown = unknown(tx, &push.repo, &push.manifest)?;
+        let mut unknown = unknown(tx, found.as_ref(), &push.manifest, &held)?;
         unknown.retain(|digest| !push.may_lack.contains(digest));
         if !unknown.is_empty() {
             return Ok(Commit::UnknownBlobs(unknown));
         }
     }
-    let mut repository = repositories::ensure(tx, &push.repo)?;
+    let mut repository = match found {
+        Some(repository) => repository,
+        None => repositories::ensure(tx, &push.repo)?,
+    };
     let digest = push.manifest.digest();
     let expressed = expressible(tx, repository.id, &digest)?.unwrap_or(true);
-    store(tx, &repository, &push.manifest, tx.now)?;
+    let blob = store_held(tx, &repository, &push.manifest, &held, tx.now)?;
     repositories::list(tx, &mut repository)?;
-    hold_targets(tx, &repository, &push.manifest)?;
+    hold_targets(tx, &repository, &held)?;
     projections::queue(tx, &repository, Key::revision(&repository, &digest))?;
     if push.manifest.distribution_expresses() != expressed {
         // Tags that name it already move between distribution's tree and our own.
         queue_tags(tx, &repository, &digest)?;
     }
     for tag in &push.tags {
-        tags::set(tx, &repository, tag, &digest, tx.now)?;
+        tags::set_number(tx, &repository, tag, blob, tx.now)?;
         projections::queue(tx, &repository, Key::tag(&repository, tag))?;
     }
     if push.tags.is_empty() {
-        reviews::manifest_came(tx, &repository, digests::number(tx, &digest)?)?;
+        reviews::manifest_came(tx, &repository, blob)?;
     }
     events::record(tx, &push.events)?;
     Ok(Commit::Done)
 }
 
-/// What `manifest` needs and `repo` does not hold, each once, in the manifest's order.
-fn unknown(tx: &Write<'_>, repo: &RepoName, manifest: &Manifest) -> rusqlite::Result<Vec<Digest>> {
-    let repository = repositories::find(tx, repo)?;
+/// What `repository` holds under the names of the edges of `manifest`, in their order.
+fn held(
+    tx: &Write<'_>,
+    repository: Option<&Repository>,
+    manifest: &Manifest,
+) -> rusqlite::Result<Vec<Option<Held>>> {
+    let held = |edge: &Edge| match repository {
+        Some(repository) => blobs::held(tx, repository.id, &edge.digest),
+        None => Ok(None),
+    };
+    manifest.edges().iter().map(held).collect()
+}
+
+/// What `manifest` needs and the repository does not hold, each once, in the manifest's order.
+fn unknown(
+    tx: &Write<'_>,
+    repository: Option<&Repository>,
+    manifest: &Manifest,
+    held: &[Option<Held>],
+) -> rusqlite::Result<Vec<Digest>> {
     let mut listed = HashSet::new();
     let mut unknown = Vec::new();
-    for edge in manifest.edges().iter().filter(|edge| !edge.optional) {
-        let held = match &repository {
-            Some(repository) => is_held(tx, repository, edge)?,
+    for (edge, held) in manifest.edges().iter().zip(held) {
+        if edge.optional || held.as_ref().is_some_and(|held| held.size.is_some()) {
+            continue;
+        }
+        let is_manifest = match repository {
+            Some(repository) => is_manifest(tx, repository, edge)?,
             None => false,
         };
-        if !held && listed.insert(edge.digest) {
+        if !is_manifest && listed.insert(edge.digest) {
             unknown.push(edge.digest);
         }
     }
     Ok(unknown)
 }
 
-/// Whether `repository` has what `edge` names. An index may list blobs beside manifests.
-fn is_held(tx: &Write<'_>, repository: &Repository, edge: &Edge) -> rusqlite::Result<bool> {
-    let may_be_manifest = match edge.kind {
-        EdgeKind::Child | EdgeKind::Subject | EdgeKind::Unknown => true,
-        EdgeKind::Config | EdgeKind::Layer => false,
-    };
-    if may_be_manifest && expressible(tx, repository.id, &edge.digest)?.is_some() {
-        return Ok(true);
+/// Whether `edge` may name a manifest, and `repository` has it. An index may list blobs beside manifests.
+fn is_manifest(tx: &Write<'_>, repository: &Repository, edge: &Edge) -> rusqlite::Result<bool> {
+    match edge.kind {
+        EdgeKind::Child | EdgeKind::Subject | EdgeKind::Unknown => {
+            Ok(expressible(tx, repository.id, &edge.digest)?.is_some())
+        }
+        EdgeKind::Config | EdgeKind::Layer => Ok(false),
     }
-    let held = blobs::held(tx, repository.id, &edge.digest)?;
-    Ok(held.is_some_and(|held| held.size.is_some()))
 }
 
-/// Lets `repository` hold also the blobs behind the aliases that `manifest` names, so that they
+/// Lets `repository` hold also the blobs behind the aliases that a manifest names, so that they
 /// are held for as long as it is.
 fn hold_targets(
     tx: &Write<'_>,
     repository: &Repository,
-    manifest: &Manifest,
+    held: &[Option<Held>],
 ) -> rusqlite::Result<()> {
-    for edge in manifest.edges() {
-        let Some(alias) = blobs::held(tx, repository.id, &edge.digest)? else {
-            continue;
-        };
+    for alias in held.iter().flatten() {
         if alias.target != alias.name
             && let Some(target) = digests::digest(tx, alias.target)?
             && blobs::held(tx, repository.id, &target)?.is_none()

@@ -143,7 +143,7 @@ impl Meta {
 /// Its path is written anew, so what was wrong with it is no finding any more.
 pub(crate) fn queue(tx: &Write<'_>, repository: &Repository, key: Key) -> rusqlite::Result<()> {
     touch(tx, repository, &key)?;
-    findings::heal(tx, repository.id, &key.subject())?;
+    heal(tx, repository, &key)?;
     let sql = "INSERT INTO projections (repository_id, kind, name, sequence, queued_at)
                VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (repository_id, kind, name)
@@ -159,8 +159,15 @@ pub(crate) fn queue_again(
     key: Key,
 ) -> rusqlite::Result<()> {
     touch(tx, repository, &key)?;
-    findings::heal(tx, repository.id, &key.subject())?;
+    heal(tx, repository, &key)?;
     insert_missing(tx, key)
+}
+
+fn heal(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result<()> {
+    if findings::any(tx)? {
+        findings::heal(tx, repository.id, &key.subject())?;
+    }
+    Ok(())
 }
 
 /// Queues the file of `digest`, whose bytes are in the database.

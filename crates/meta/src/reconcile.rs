@@ -272,7 +272,10 @@ impl Current {
             return Ok(Outcome::Skipped);
         }
         let Some(LayerInTree { target, size }) = tree else {
-            if let Some(held) = held {
+            // What waits for its file is not in the tree yet, even where its link is.
+            if let Some(held) = held
+                && !blobs::is_waiting(tx, held.target)?
+            {
                 blobs::release(tx, &self.row, held.name)?;
             }
             return Ok(Outcome::Applied);

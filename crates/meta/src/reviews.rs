@@ -194,6 +194,15 @@ pub(crate) fn blob_came(
     queue(tx, repository.id, blob, ReviewKind::Blob, tx.now)
 }
 
+/// The same for one that no manifest can name yet.
+pub(crate) fn new_blob_came(
+    tx: &Write<'_>,
+    repository: &Repository,
+    blob: i64,
+) -> rusqlite::Result<()> {
+    queue(tx, repository.id, blob, ReviewKind::Blob, tx.now)
+}
+
 /// Forgets what `repository` does not hold any more.
 pub(crate) fn blob_left(
     tx: &Write<'_>,

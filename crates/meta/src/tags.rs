@@ -149,19 +149,19 @@ pub(crate) fn named(
     })
 }
 
-/// Points `tag` at `digest`, as of `time`. The caller lists the repository.
-pub(crate) fn set(
+/// Points `tag` at the digest with the number `blob`, as of `time`. The caller lists the repository.
+pub(crate) fn set_number(
     tx: &Write<'_>,
     repository: &Repository,
     tag: &Tag,
-    digest: &Digest,
+    blob: i64,
     time: Timestamp,
 ) -> rusqlite::Result<()> {
     let before = number(tx, repository, tag)?;
-    move_from(tx, repository, tag, before, digest, time)
+    place(tx, repository, tag, before, blob, time)
 }
 
-/// The same for who knows already what it named before.
+/// Points `tag` at `digest` for who knows already what it named before.
 pub(crate) fn move_from(
     tx: &Write<'_>,
     repository: &Repository,
@@ -170,11 +170,22 @@ pub(crate) fn move_from(
     digest: &Digest,
     time: Timestamp,
 ) -> rusqlite::Result<()> {
+    let blob = digests::number(tx, digest)?;
+    place(tx, repository, tag, before, blob, time)
+}
+
+fn place(
+    tx: &Write<'_>,
+    repository: &Repository,
+    tag: &Tag,
+    before: Option<i64>,
+    blob: i64,
+    time: Timestamp,
+) -> rusqlite::Result<()> {
     let sql = "INSERT INTO tags (repository_id, name, blob_id, created_at, updated_at)
                VALUES ($1, $2, $3, $4, $4)
                ON CONFLICT (repository_id, name)
                DO UPDATE SET blob_id = excluded.blob_id, updated_at = excluded.updated_at";
-    let blob = digests::number(tx, digest)?;
     let parts = [Part::Tag(repository.id, tag), Part::Tags(repository.id)];
     // A tag that moves leaves the list as it is.
     let parts = &parts[..if before.is_some() { 1 } else { 2 }];

@@ -67,6 +67,8 @@ pub(crate) struct Write<'a> {
     sequence: &'a Cell<i64>,
     /// None where nobody remembers what is changed.
     touched: Option<&'a Touched<'a>>,
+    /// Whether there are findings, once somebody has asked: each change of a path would look for some to close, and mostly there are none.
+    pub(crate) findings: Cell<Option<bool>>,
 }
 
 impl<'a> Write<'a> {
@@ -77,6 +79,7 @@ impl<'a> Write<'a> {
             now: Timestamp::now(),
             sequence,
             touched: None,
+            findings: Cell::new(None),
         }
     }
 
@@ -352,6 +355,7 @@ impl Group {
             now: Timestamp::now(),
             sequence,
             touched: Some(touched),
+            findings: Cell::new(None),
         };
         let mut done = 0;
         while let Some(job) = self.jobs.get_mut(done) {

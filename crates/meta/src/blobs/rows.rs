@@ -99,6 +99,18 @@ pub(crate) fn hold(
     }
 }
 
+/// The same for a blob whose number was just given to it: so far nothing can name it.
+pub(crate) fn hold_new(
+    tx: &Write<'_>,
+    repository: &Repository,
+    digest: &Digest,
+    blob: i64,
+) -> rusqlite::Result<()> {
+    set_link(tx, repository, blob, blob)?;
+    reviews::new_blob_came(tx, repository, blob)?;
+    projections::queue(tx, repository, Key::layer(repository, digest))
+}
+
 /// Sets what `repository` holds under the name `name`; whether that is new.
 pub(crate) fn set_link(
     tx: &Write<'_>,
@@ -173,7 +185,17 @@ pub(crate) fn drop_bytes(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()
 
 /// Records that the content of `digest` was hashed and has `size` bytes; its number.
 pub(crate) fn verify(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Result<i64> {
-    let Some(blob) = known(tx, digest)? else {
+    verify_known(tx, known(tx, digest)?, digest, size)
+}
+
+/// The same where it was looked up what is known of the digest.
+pub(crate) fn verify_known(
+    tx: &Write<'_>,
+    known: Option<Known>,
+    digest: &Digest,
+    size: u64,
+) -> rusqlite::Result<i64> {
+    let Some(blob) = known else {
         return add(tx, digest, size, true);
     };
     if blob.state == Some(BlobState::Bad) {

@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use super::StoredManifest;
 use crate::{
-    cache::stamps::Part, clock::Timestamp, column, digests, repositories::Repository, reviews,
-    statements::Statements, writer::Write,
+    blobs::Held, cache::stamps::Part, clock::Timestamp, column, digests, repositories::Repository,
+    reviews, statements::Statements, writer::Write,
 };
 
 /// The manifest `digest` of the repository with the id `repository`.
@@ -42,20 +42,38 @@ pub(crate) fn store(
     manifest: &Manifest,
     time: Timestamp,
 ) -> rusqlite::Result<()> {
+    store_held(tx, repository, manifest, &[], time).map(drop)
+}
+
+/// The same where it was looked up what the repository holds under the names of the edges, in
+/// their order; the number of the manifest's digest.
+pub(crate) fn store_held(
+    tx: &Write<'_>,
+    repository: &Repository,
+    manifest: &Manifest,
+    held: &[Option<Held>],
+    time: Timestamp,
+) -> rusqlite::Result<i64> {
     let blob = digests::number(tx, &manifest.digest())?;
     let sql = "SELECT id, media_type = $1 FROM manifests WHERE repository_id = $2 AND blob_id = $3";
     let params = (manifest.media_type().as_str(), repository.id, blob);
     let manifest_id = match tx.one(sql, params, |row| Ok((row.get(0)?, row.get(1)?)))? {
-        Some((_, true)) => return Ok(()),
+        Some((_, true)) => return Ok(blob),
         Some((id, false)) => {
             update(tx, repository, blob, id, manifest)?;
             id
         }
         None => insert(tx, repository, blob, manifest, time)?,
     };
-    let mut edges = manifest.edges().iter();
-    edges.try_for_each(|edge| add_edge(tx, repository, manifest_id, edge))?;
-    reviews::edges_came(tx, repository, manifest_id)
+    for (position, edge) in manifest.edges().iter().enumerate() {
+        let named = match held.get(position) {
+            Some(Some(held)) => held.name,
+            _ => digests::number(tx, &edge.digest)?,
+        };
+        add_edge(tx, repository, manifest_id, edge, named)?;
+    }
+    reviews::edges_came(tx, repository, manifest_id)?;
+    Ok(blob)
 }
 
 fn insert(
@@ -154,17 +172,12 @@ fn add_edge(
     repository: &Repository,
     manifest: i64,
     edge: &Edge,
+    named: i64,
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO edges (manifest_id, kind, blob_id, repository_id, size)
                VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (manifest_id, kind, blob_id) DO NOTHING";
     let size = edge.size.map(column::integer);
-    let params = (
-        manifest,
-        edge.kind.as_u8(),
-        digests::number(tx, &edge.digest)?,
-        repository.id,
-        size,
-    );
+    let params = (manifest, edge.kind.as_u8(), named, repository.id, size);
     tx.change(sql, params).map(drop)
 }
