@@ -1,12 +1,12 @@
 //! Whether bytes are really there: the file's size is compared before anything is promised of it.
 
 use boxyard_blobs::Folder;
-use boxyard_meta::{BlobRow, BlobState, Finding, FindingKind, HeldBlob};
+use boxyard_meta::{BlobRow, BlobState, Finding, FindingKind, HeldBlob, HeldSize};
 use boxyard_oci::{Digest, RepoName};
 
 use crate::Registry;
 use crate::claims::Claim;
-use crate::error::{During, Internal, blocking};
+use crate::error::{During, Internal, blocking, on_disk};
 
 /// A blob that a repository holds and whose bytes are there.
 #[derive(Clone, Debug)]
@@ -44,6 +44,48 @@ impl Registry {
         self.refresh_layer(repo, digest).await?;
         let held = self.meta.blob(repo, digest).await;
         held.during("look up a blob")
+    }
+
+    /// The sizes of the blobs under `digests` in `repo`, by the same rules as [`Registry::present`]; none for what is not there.
+    ///
+    /// All are looked up at once, because a manifest names several and each look of its own would go to another thread and back.
+    pub(crate) async fn sizes(
+        &self,
+        repo: &RepoName,
+        digests: &[Digest],
+    ) -> Result<Vec<Option<u64>>, Internal> {
+        for digest in digests {
+            self.refresh_layer(repo, digest).await?;
+        }
+        let held = self.meta.held_sizes(repo, digests).await;
+        let held = held.during("look up blobs")?;
+        let fits = self.have_files(&held).await?;
+        let mut sizes = Vec::with_capacity(held.len());
+        for (held, fits) in held.into_iter().zip(fits) {
+            sizes.push(match held {
+                Some(held) if fits => Some(held.size),
+                // Somebody may just be replacing or removing it.
+                Some(held) => self.good_at_rest(&held.target).await?.map(|row| row.size),
+                None => None,
+            });
+        }
+        Ok(sizes)
+    }
+
+    /// Which of these have their bytes, in the database or in a file of the right size.
+    async fn have_files(&self, held: &[Option<HeldSize>]) -> Result<Vec<bool>, Internal> {
+        let in_files = |one: &HeldSize| !one.is_waiting;
+        if !held.iter().flatten().any(in_files) {
+            return Ok(vec![true; held.len()]);
+        }
+        let (folder, held) = (self.folder.clone(), held.to_vec());
+        let look = move |one: &Option<HeldSize>| match one.as_ref().filter(|one| in_files(one)) {
+            Some(one) => Ok(folder.blob_size(&one.target)? == Some(one.size)),
+            None => Ok(true),
+        };
+        on_disk(move || held.iter().map(look).collect())
+            .await
+            .during("look for the files of blobs")
     }
 
     /// Whether good bytes of `digest` with this size are stored already, durable and recorded.
@@ -99,6 +141,11 @@ impl Registry {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether `digest` has a file of this size.
+    pub(crate) async fn has_file(&self, digest: &Digest, size: u64) -> Result<bool, Internal> {
+        Ok(file_size(&self.folder, digest).await? == Some(size))
     }
 
     /// How the bytes of `digest` differ from what its row says, if they do.

@@ -10,6 +10,7 @@ mod changes;
 mod claims;
 mod collector;
 mod compare;
+mod complete;
 mod delete;
 mod error;
 mod events;
@@ -46,6 +47,8 @@ mod tree;
 mod uploads;
 mod usage;
 mod vitals;
+mod waiting;
+mod young;
 
 pub use backup::{Backup, BackupError, BackupProgress, Hold, RestoreOptions, restore};
 pub use blob::{Blob, Piece, ReadError, Way};
@@ -92,6 +95,9 @@ pub struct Registry {
     generation: u64,
     settings: Settings,
     sessions: sessions::Sessions,
+    nursery: young::Nursery,
+    plenty: space::Plenty,
+    waiting: waiting::Waiting,
     claims: claims::Claims,
     suspects: suspects::Suspects,
     known: tree::Known,

@@ -10,10 +10,9 @@ use boxyard_oci::{
 use bytes::Bytes;
 
 use crate::Registry;
-use crate::error::{During, Internal, blocking};
+use crate::error::{During, Internal};
 use crate::events::{Happening, Teller};
 use crate::rules::RuleError;
-use crate::space::has_room;
 
 /// Why a manifest was refused.
 #[derive(Debug, thiserror::Error)]
@@ -147,8 +146,7 @@ impl Registry {
     }
 
     async fn require_room(&self, size: u64) -> Result<(), PushManifestError> {
-        let (folder, settings) = (self.folder.clone(), self.settings.clone());
-        if blocking(move || has_room(&folder, &settings, size)).await? {
+        if self.has_room_for(size).await? {
             Ok(())
         } else {
             Err(PushManifestError::NoSpace)
@@ -161,28 +159,33 @@ impl Registry {
         repo: &RepoName,
         manifest: &Manifest,
     ) -> Result<(), PushManifestError> {
+        let mut blobs = Vec::new();
         for edge in manifest.edges() {
             match edge.kind {
-                EdgeKind::Config | EdgeKind::Layer => self.check_blob(repo, edge).await?,
+                EdgeKind::Config | EdgeKind::Layer => blobs.push(edge),
                 EdgeKind::Child => self.refresh_manifest(repo, &edge.digest).await?,
                 EdgeKind::Subject | EdgeKind::Unknown => {}
             }
         }
+        let digests: Vec<Digest> = blobs.iter().map(|edge| edge.digest).collect();
+        let sizes = self.sizes(repo, &digests).await?;
+        for (edge, size) in blobs.into_iter().zip(sizes) {
+            check_size(edge, size)?;
+        }
         Ok(())
     }
+}
 
-    async fn check_blob(&self, repo: &RepoName, edge: &Edge) -> Result<(), PushManifestError> {
-        let present = self.present(repo, &edge.digest).await?;
-        match (present, edge.size) {
-            (Some(present), Some(declared)) if present.row.size != declared => {
-                Err(PushManifestError::SizeMismatch {
-                    digest: edge.digest,
-                    declared,
-                    actual: present.row.size,
-                })
-            }
-            _ => Ok(()),
+fn check_size(edge: &Edge, size: Option<u64>) -> Result<(), PushManifestError> {
+    match (size, edge.size) {
+        (Some(actual), Some(declared)) if actual != declared => {
+            Err(PushManifestError::SizeMismatch {
+                digest: edge.digest,
+                declared,
+                actual,
+            })
         }
+        _ => Ok(()),
     }
 }
 

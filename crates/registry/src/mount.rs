@@ -44,10 +44,13 @@ impl Registry {
         let Some(from) = source else {
             return Ok(false);
         };
-        let Some(present) = self.present(from.repo(), digest).await? else {
+        let sizes = self
+            .sizes(from.repo(), std::slice::from_ref(digest))
+            .await?;
+        let Some(size) = sizes.into_iter().flatten().next() else {
             return Ok(false);
         };
-        let happening = Happening::BlobMounted(digest, present.row.size, from.repo());
+        let happening = Happening::BlobMounted(digest, size, from.repo());
         let events = teller.tell(permit.repo(), happening);
         self.promises.promise(permit.repo(), digest).await;
         let mounted = self

@@ -131,6 +131,7 @@ impl Registry {
                 .during("count the queue of the tree")?
         };
         self.projector.backlog.send_replace(backlog);
+        let round = self.waiting.round(&wanted);
         if wanted.is_empty() {
             return Ok(0);
         }
@@ -141,6 +142,7 @@ impl Registry {
             .end_projections(&done)
             .await
             .during("end what the tree has followed")?;
+        self.waiting.done(&round, &done);
         match failure {
             Some(error) if finished == 0 => Err(error).during("make the tree follow the database"),
             Some(error) => {

@@ -46,9 +46,12 @@ impl Registry {
                 *turn.slot = Slot::Open(upload);
                 Err(error)
             }
-            (_, result) => {
+            (upload, result) => {
                 *turn.slot = Slot::Gone;
-                self.discard(repo, id).await?;
+                match upload {
+                    Some(upload) => self.drop_upload(repo, id, upload).await?,
+                    None => self.discard(repo, id).await?,
+                };
                 Err(result.err().unwrap_or(PushError::UploadUnknown))
             }
         }
@@ -126,9 +129,13 @@ impl Registry {
         mut upload: Box<Upload>,
         chunks: Vec<Bytes>,
     ) -> Result<Box<Upload>, PushError> {
+        let more = length(&chunks);
+        if usize::try_from(more).is_ok_and(|more| upload.keeps(more)) {
+            return self.keep(upload, chunks).await;
+        }
         let (folder, settings) = (self.folder.clone(), self.settings.clone());
         blocking(move || {
-            if !has_room(&folder, &settings, length(&chunks))? {
+            if !has_room(&folder, &settings, more)? {
                 return Err(PushError::NoSpace);
             }
             for chunk in chunks {
@@ -137,6 +144,21 @@ impl Registry {
             Ok(upload)
         })
         .await
+    }
+
+    /// The same for a few bytes of an upload in memory, which takes less time than to go elsewhere for it.
+    async fn keep(
+        &self,
+        mut upload: Box<Upload>,
+        chunks: Vec<Bytes>,
+    ) -> Result<Box<Upload>, PushError> {
+        if !self.has_room_for(length(&chunks)).await? {
+            return Err(PushError::NoSpace);
+        }
+        for chunk in chunks {
+            upload.append(&chunk).during("write an upload")?;
+        }
+        Ok(upload)
     }
 }
 

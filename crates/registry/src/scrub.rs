@@ -158,6 +158,7 @@ impl Scrub<'_> {
             return Ok(true);
         }
         if let Some(bytes) = row.bytes {
+            self.report.bytes += if counts { bytes.len() as u64 } else { 0 };
             return Ok(digest.algorithm().digest(&bytes) == *digest);
         }
         let read = self.hash(digest, counts).await;

@@ -1,6 +1,6 @@
 //! Open uploads: who writes to one, and how a newer request takes it over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use tokio::time::Instant;
 const REMEMBERED: Duration = Duration::from_mins(10);
 /// How many sessions are kept in memory before the idle ones are dropped; their files stay.
 const KEPT: usize = 10_000;
+/// How many of those that have finished are remembered.
+const FINISHED: usize = 10_000;
 
 /// What the server knows of one session beyond its file.
 #[derive(Debug)]
@@ -93,28 +95,61 @@ impl Turn<'_> {
 /// The sessions that this process has touched.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    open: Mutex<HashMap<UploadId, Arc<Session>>>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    sessions: HashMap<UploadId, Arc<Session>>,
+    /// In the order in which they did.
+    finished: VecDeque<UploadId>,
+    /// When so many are in memory, the idle ones are dropped.
+    sweep_at: usize,
+}
+
+impl Default for Open {
+    fn default() -> Self {
+        Self {
+            sessions: HashMap::new(),
+            finished: VecDeque::new(),
+            sweep_at: KEPT,
+        }
+    }
 }
 
 impl Sessions {
     /// The session of `id` in `repo`; an id of another repository answers none.
     pub(crate) fn get(&self, repo: &RepoName, id: &UploadId) -> Option<Arc<Session>> {
         let mut open = self.lock();
-        if open.len() >= KEPT {
-            drop_idle(&mut open);
-        }
+        open.sweep();
         let session = open
+            .sessions
             .entry(id.clone())
             .or_insert_with(|| Arc::new(new_session(repo, Slot::Unread)));
         (session.repo == *repo).then(|| Arc::clone(session))
     }
 
     /// Registers a session that has just begun.
-    pub(crate) fn begin(&self, repo: &RepoName, id: UploadId, upload: Upload) {
+    pub(crate) fn begin(&self, repo: &RepoName, id: UploadId, upload: Upload) -> Arc<Session> {
         let owner = upload.owner().map(ToOwned::to_owned);
         let session = new_session(repo, Slot::Open(Box::new(upload)));
         session.set_owner(owner);
-        self.lock().insert(id, Arc::new(session));
+        let session = Arc::new(session);
+        let mut open = self.lock();
+        open.sweep();
+        open.sessions.insert(id, Arc::clone(&session));
+        session
+    }
+
+    /// Remembers for a while that a session has finished, and forgets the oldest of too many.
+    pub(crate) fn finished(&self, id: &UploadId) {
+        let mut open = self.lock();
+        open.finished.push_back(id.clone());
+        if open.finished.len() > FINISHED
+            && let Some(oldest) = open.finished.pop_front()
+        {
+            open.sessions.remove(&oldest);
+        }
     }
 
     /// How many uploads are in memory and not at their end; one that somebody writes to is not.
@@ -123,15 +158,19 @@ impl Sessions {
             Ok(Slot::Open(_)) | Err(_) => true,
             Ok(Slot::Unread | Slot::Finished(..) | Slot::Gone) => false,
         };
-        self.lock().values().filter(|one| is_open(one)).count() as u64
+        self.lock()
+            .sessions
+            .values()
+            .filter(|one| is_open(one))
+            .count() as u64
     }
 
     /// Forgets a session that never was.
     pub(crate) fn forget(&self, id: &UploadId) {
-        self.lock().remove(id);
+        self.lock().sessions.remove(id);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, Arc<Session>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open
             .lock()
             .expect("no code panics while it holds the sessions")
@@ -147,16 +186,24 @@ fn new_session(repo: &RepoName, slot: Slot) -> Session {
     }
 }
 
-/// Drops what nobody holds: a finished session after its time, an open one because its file can be read again.
-fn drop_idle(open: &mut HashMap<UploadId, Arc<Session>>) {
-    open.retain(|_, session| {
-        if Arc::strong_count(session) > 1 {
-            return true;
+impl Open {
+    /// Drops what nobody holds: a finished session after its time, an open one because its file can be read again.
+    fn sweep(&mut self) {
+        if self.sessions.len() < self.sweep_at {
+            return;
         }
-        match session.slot.try_lock().as_deref() {
-            Ok(Slot::Finished(_, at)) => at.elapsed() < REMEMBERED,
-            Ok(_) => false,
-            Err(_) => true,
-        }
-    });
+        self.sessions.retain(|_, session| {
+            if Arc::strong_count(session) > 1 {
+                return true;
+            }
+            match session.slot.try_lock().as_deref() {
+                Ok(Slot::Finished(_, at)) => at.elapsed() < REMEMBERED,
+                Ok(Slot::Open(upload)) => upload.is_young(),
+                Ok(Slot::Unread | Slot::Gone) => false,
+                Err(_) => true,
+            }
+        });
+        // So that a look at all of them is shared by as many that come.
+        self.sweep_at = KEPT.max(2 * self.sessions.len());
+    }
 }

@@ -20,9 +20,12 @@ use crate::projector::Handle;
 use crate::promises::Promises;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::space::Plenty;
 use crate::suspects::Suspects;
 use crate::tally::Tally;
 use crate::tree::Known;
+use crate::waiting::Waiting;
+use crate::young::Nursery;
 
 /// How long to wait for another process that has the folder, unless said otherwise: an orderly stop and start overlap.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -147,6 +150,8 @@ impl Registry {
         let confirmed = self.meta.confirm_run().await;
         confirmed.during("begin a run")?;
         self.end_intents().await?;
+        let recovered = self.folder.recover_young();
+        recovered.during("recover the uploads in memory")?;
         self.take_promises(last).await?;
         Ok(Arc::new(self))
     }
@@ -183,6 +188,7 @@ impl Registry {
         self.background.spawn(Arc::clone(self).project());
         self.background.spawn(Arc::clone(self).judge_suspects());
         self.background.spawn(Arc::clone(self).purge());
+        self.background.spawn(Arc::clone(self).settle_uploads());
         self.background.spawn(Arc::clone(self).collect());
     }
 
@@ -195,6 +201,7 @@ impl Registry {
         self.stopping.cancel();
         self.background.close();
         self.background.wait().await;
+        self.settle_last_uploads().await;
         self.settle().await?;
         let promises = self.promises.kept(Instant::now());
         let kept = self.meta.keep_promises(promises).await;
@@ -263,6 +270,9 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         generation: 0,
         settings: options.settings,
         sessions: Sessions::default(),
+        nursery: Nursery::default(),
+        plenty: Plenty::default(),
+        waiting: Waiting::new(),
         claims: Claims::default(),
         suspects: Suspects::default(),
         known: Known::default(),

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use boxyard_auth::{Permit, Push};
 use boxyard_blobs::{Sidecar, Upload, UploadId};
-use boxyard_meta::Event;
 use boxyard_oci::{Algorithm, ContentRange, Digest, RepoName};
 use tokio::time::Instant;
 
@@ -16,7 +15,6 @@ use crate::error::{During, Internal, blocking};
 use crate::events::{Happening, Teller};
 use crate::push_error::{Body, PushError};
 use crate::sessions::{Session, Slot, Turn};
-use crate::space::has_room;
 
 impl Registry {
     /// Opens a session whose content will be hashed with `algorithm`, end-4a and end-4c.
@@ -26,9 +24,18 @@ impl Registry {
         algorithm: Option<Algorithm>,
     ) -> Result<UploadId, PushError> {
         let id = UploadId::random();
-        let upload = self.create_upload(permit, &id, algorithm).await?;
-        self.sessions.begin(permit.repo(), id.clone(), upload);
+        let mut upload = self.create_upload(permit, &id, algorithm).await?;
+        upload.note().during("note an upload")?;
+        self.enter(permit.repo(), &id, upload);
         Ok(id)
+    }
+
+    fn enter(&self, repo: &RepoName, id: &UploadId, upload: Upload) {
+        let is_young = upload.is_young();
+        let session = self.sessions.begin(repo, id.clone(), upload);
+        if is_young {
+            self.nursery.add(&session, Instant::now());
+        }
     }
 
     /// How many bytes the session has, end-13.
@@ -59,11 +66,12 @@ impl Registry {
             let repo = permit.repo();
             let mut turn = session.take_over().await;
             let upload = registry.take(repo, &id, &mut turn).await?;
-            let upload = registry
+            let mut upload = registry
                 .receive(repo, &id, upload, range, body, &mut turn)
                 .await?;
-            let size = upload.size();
+            let (size, noted) = (upload.size(), upload.note());
             *turn.slot = Slot::Open(upload);
+            noted.during("note an upload")?;
             Ok(size)
         })
         .await
@@ -99,6 +107,7 @@ impl Registry {
             let events = teller.tell(repo, happening);
             registry.complete(repo, &id, upload, digest, events).await?;
             *turn.slot = Slot::Finished(digest, Instant::now());
+            registry.sessions.finished(&id);
             Ok(())
         })
         .await
@@ -112,7 +121,10 @@ impl Registry {
         body: Body,
         teller: &Arc<dyn Teller>,
     ) -> Result<(), PushError> {
-        let id = self.begin_upload(permit, Some(digest.algorithm())).await?;
+        let id = UploadId::random();
+        let algorithm = Some(digest.algorithm());
+        let upload = self.create_upload(permit, &id, algorithm).await?;
+        self.enter(permit.repo(), &id, upload);
         let result = self.finish(permit, &id, digest, None, body, teller).await;
         if result.is_err() {
             // The client never learns the id, so nobody can come back for these bytes.
@@ -136,8 +148,12 @@ impl Registry {
             if matches!(*turn.slot, Slot::Finished(..) | Slot::Gone) {
                 return Err(PushError::UploadUnknown);
             }
-            *turn.slot = Slot::Gone;
-            if registry.discard(repo, &id).await? {
+            let slot = std::mem::replace(&mut *turn.slot, Slot::Gone);
+            let had = match slot {
+                Slot::Open(upload) => registry.drop_upload(repo, &id, upload).await?,
+                _ => registry.discard(repo, &id).await?,
+            };
+            if had {
                 Ok(())
             } else {
                 Err(PushError::UploadUnknown)
@@ -182,20 +198,23 @@ impl Registry {
         id: &UploadId,
         algorithm: Option<Algorithm>,
     ) -> Result<Upload, PushError> {
-        let (folder, settings) = (self.folder.clone(), self.settings.clone());
-        let (repo, id) = (permit.repo().clone(), id.clone());
+        if !self.has_room_for(0).await? {
+            return Err(PushError::NoSpace);
+        }
         let owner = permit.owner().map(ToOwned::to_owned);
-        blocking(move || {
-            if !has_room(&folder, &settings, 0)? {
-                return Err(PushError::NoSpace);
-            }
-            let sidecar = Sidecar { owner, algorithm };
-            folder
-                .begin_upload(&repo, &id, &sidecar, SystemTime::now())
-                .during("begin an upload")
-                .map_err(PushError::from)
-        })
-        .await
+        let (sidecar, started) = (Sidecar { owner, algorithm }, SystemTime::now());
+        let most = usize::try_from(self.settings.small_blob_bytes).unwrap_or(usize::MAX);
+        let young = self
+            .folder
+            .begin_young(permit.repo(), id, &sidecar, started, most);
+        if let Some(upload) = young {
+            return Ok(upload);
+        }
+        let (folder, repo, id) = (self.folder.clone(), permit.repo().clone(), id.clone());
+        blocking(move || folder.begin_upload(&repo, &id, &sidecar, started))
+            .await
+            .during("begin an upload")
+            .map_err(PushError::from)
     }
 
     /// Takes the session's file out of its slot, reading it again where a restart or an idle hour has closed it.
@@ -223,71 +242,18 @@ impl Registry {
         found.map(Box::new).ok_or(PushError::UploadUnknown)
     }
 
-    /// Makes a received upload a blob: durable bytes first, then the row that makes them reachable.
-    async fn complete(
+    /// Drops an upload with what it has received; answers whether there was anything.
+    pub(crate) async fn drop_upload(
         &self,
         repo: &RepoName,
         id: &UploadId,
         upload: Box<Upload>,
-        expected: Digest,
-        events: Vec<Event>,
-    ) -> Result<(), PushError> {
-        let (upload, actual) = blocking(move || {
-            let mut upload = upload;
-            let actual = upload.digest(expected.algorithm());
-            actual.map(|actual| (upload, actual))
-        })
-        .await
-        .during("hash an upload")?;
-        if actual != expected {
-            self.discard(repo, id).await?;
-            return Err(PushError::DigestMismatch { expected, actual });
+    ) -> Result<bool, Internal> {
+        if upload.is_young() {
+            upload.end().during("drop an upload")?;
+            return Ok(true);
         }
-        self.projector.room(self.settings.backlog).await;
-        let size = upload.size();
-        let claim = self.claims.claim(&expected).await;
-        if self.is_stored(&claim, size).await? {
-            self.hold(repo, &expected, size, events).await?;
-            self.discard(repo, id).await?;
-            return Ok(());
-        }
-        if let Err(error) = self.promote(repo, upload, expected).await {
-            self.discard(repo, id).await?;
-            return Err(error.into());
-        }
-        self.hold(repo, &expected, size, events).await?;
-        let folder = self.folder.clone();
-        blocking(move || folder.end_intent(&expected))
-            .await
-            .during("end an upload's intent")?;
-        Ok(())
-    }
-
-    /// Renames the file into its place; a failure drops the upload, because a failed sync is never tried again.
-    async fn promote(
-        &self,
-        repo: &RepoName,
-        upload: Box<Upload>,
-        digest: Digest,
-    ) -> Result<(), Internal> {
-        let (folder, repo) = (self.folder.clone(), repo.clone());
-        blocking(move || folder.promote(*upload, &repo, &digest))
-            .await
-            .during("make an upload a blob")
-    }
-
-    async fn hold(
-        &self,
-        repo: &RepoName,
-        digest: &Digest,
-        size: u64,
-        events: Vec<Event>,
-    ) -> Result<(), Internal> {
-        self.promises.promise(repo, digest).await;
-        let held = self.meta.hold_blob(repo, digest, size, None, events).await;
-        self.projector.wake();
-        self.told.wake();
-        held.during("record a blob")
+        self.discard(repo, id).await
     }
 
     /// Removes the session's file; answers whether there was one.

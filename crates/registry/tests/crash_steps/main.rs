@@ -7,3 +7,5 @@
 mod harness;
 mod push;
 mod release;
+mod upload;
+mod waiting;
