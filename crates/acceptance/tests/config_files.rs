@@ -173,7 +173,8 @@ fn errors_of_the_file_and_of_variables_come_together_and_nothing_is_opened() {
         .config(&json!({"log": {"level": "loud"}, "catalog": {"maxentrys": 5}, "http": {"prefix": "a b"}}))
         .env("REGISTRY_HTTP_DRAINTIMEOUT", "long")
         .env("REGISTRY_HTTP_SECRET_FILE", "/no/such/file")
-        .env("REGISTRY_STORAGE_S3_BUCKET", "b");
+        .env("REGISTRY_STORAGE_S3_BUCKET", "b")
+        .env("REGISTRY_HTTP_ADR", ":5001");
 
     let refusal = setup.refuse();
 
@@ -185,6 +186,7 @@ fn errors_of_the_file_and_of_variables_come_together_and_nothing_is_opened() {
         "REGISTRY_HTTP_DRAINTIMEOUT: `http.draintimeout`: `long` is no duration",
         "REGISTRY_HTTP_SECRET_FILE: the file `/no/such/file`",
         "REGISTRY_STORAGE_S3_BUCKET: `storage.s3` is refused: object stores are not there yet",
+        "the variable `REGISTRY_HTTP_ADR` means nothing here: did you mean `REGISTRY_HTTP_ADDR`?",
     ] {
         assert!(
             refusal.log.contains(expected),

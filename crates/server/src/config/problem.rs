@@ -105,16 +105,18 @@ pub enum ConfigError {
         source: FileError,
     },
     /// Everything that is wrong with it, in the order of its lines.
-    #[error("{}", listed(.path.as_ref(), .problems))]
+    #[error("{}", listed(.path.as_ref(), .problems, .warnings))]
     Problems {
         /// The file, unless the variables of the environment are all there is.
         path: Option<PathBuf>,
         /// What is wrong.
         problems: Vec<Problem>,
+        /// What would only have been warned of, and may be the cause of it.
+        warnings: Vec<String>,
     },
 }
 
-fn listed(path: Option<&PathBuf>, problems: &[Problem]) -> String {
+fn listed(path: Option<&PathBuf>, problems: &[Problem], warnings: &[String]) -> String {
     let mut text = match path {
         Some(path) => format!(
             "the configuration `{}` cannot be served by:",
@@ -122,14 +124,23 @@ fn listed(path: Option<&PathBuf>, problems: &[Problem]) -> String {
         ),
         None => "the environment cannot be served by:".to_owned(),
     };
-    for problem in problems.iter().take(SHOWN) {
-        text.push_str("\n  ");
-        text.push_str(&problem.to_string());
+    list(&mut text, problems);
+    if !warnings.is_empty() {
+        text.push_str("\nbeside that:");
+        list(&mut text, warnings);
     }
-    if let more @ 1.. = problems.len().saturating_sub(SHOWN) {
+    text
+}
+
+/// Shows the first of them, one a line.
+fn list(text: &mut String, items: &[impl fmt::Display]) {
+    for item in items.iter().take(SHOWN) {
+        text.push_str("\n  ");
+        text.push_str(&item.to_string());
+    }
+    if let more @ 1.. = items.len().saturating_sub(SHOWN) {
         text.push_str("\n  and ");
         text.push_str(&more.to_string());
         text.push_str(" more");
     }
-    text
 }

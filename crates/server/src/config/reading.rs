@@ -130,6 +130,7 @@ impl Reading {
         outcome.config.ok_or(ConfigError::Problems {
             path: sources.path.clone(),
             problems: outcome.problems,
+            warnings: outcome.warnings,
         })
     }
 
