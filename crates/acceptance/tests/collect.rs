@@ -245,7 +245,7 @@ fn what_is_kept_and_what_waits_is_listed() {
     };
     let app = row("team/app");
     assert_eq!(app[1..3], ["1", "2"], "tags and manifests");
-    assert_eq!(app[5], "1 blobs, 1 manifests", "{app:?}");
+    assert_eq!(app[5], "1 blob, 1 manifest", "{app:?}");
     assert!(app[7].starts_with("20"), "when it goes: {app:?}");
     assert_eq!(row("team/gone")[5], "2 blobs");
     assert_eq!(row("team/multi")[5], "-");

@@ -34,7 +34,7 @@ fn a_repository_goes_with_its_files_and_the_ones_below_it_stay() {
 
     let said = Boxyard::of(&server).succeed(&["repo", "rm", "team"]);
 
-    assert!(said.starts_with("team\t2 tags\t1 manifests\t"), "{said}");
+    assert!(said.starts_with("team\t2 tags\t1 manifest\t"), "{said}");
     assert_eq!(client.catalog(), ["team/app"]);
     client.get_manifest("team", "v1").expect(404);
     client.pull_image("team/app", "v1");

@@ -17,7 +17,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::arguments::ConfigArgument;
 use crate::outcome::Found;
-use crate::output::say;
+use crate::output::{plural, say};
 use crate::progress::{self, Unit};
 use crate::size::show;
 use crate::{administration, config};
@@ -107,8 +107,8 @@ pub(crate) fn backup(arguments: &BackupArguments) -> anyhow::Result<()> {
             .await
             .context("finish the backup")??;
         say(&format!(
-            "{} blobs with {}; {} of them copied now",
-            progress.blobs,
+            "{} with {}; {} of them copied now",
+            plural(progress.blobs, "blob"),
             show(progress.bytes),
             progress.copied
         ))?;
@@ -186,8 +186,8 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> anyhow::Result<()> {
         .block_on(restoring)?;
     bar.finish_and_clear();
     say(&format!(
-        "restored {} blobs with {} into `{}`",
-        progress.blobs,
+        "restored {} with {} into `{}`",
+        plural(progress.blobs, "blob"),
         show(progress.bytes),
         config.storage.root.display()
     ))

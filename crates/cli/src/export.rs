@@ -17,6 +17,7 @@ use boxyard_oci::{Reference, RepoName, Tag};
 use clap::ValueEnum;
 
 use crate::administration::{self, Administration, Place};
+use crate::output::plural;
 use crate::pattern::Pattern;
 use crate::platform::Platform;
 use crate::size::show;
@@ -142,12 +143,11 @@ async fn export(
         let count = plan.elsewhere;
         eprintln!("{count} layers are fetched from elsewhere and are not in the archive");
     }
-    let tags = plan.images.len();
     eprintln!(
-        "exported {tags} {} with {} manifests and {} blobs: {} written",
-        if tags == 1 { "image" } else { "images" },
-        plan.manifests(),
-        plan.blobs(),
+        "exported {} with {} and {}: {} written",
+        plural(plan.images.len(), "image"),
+        plural(plan.manifests(), "manifest"),
+        plural(plan.blobs(), "blob"),
         show(written)
     );
     Ok(())

@@ -14,7 +14,7 @@ use anyhow::Context;
 use crate::administration::{self, Place};
 use crate::archive::Archive;
 use crate::image_name::Target;
-use crate::output::say;
+use crate::output::{plural, say};
 use crate::platform::Platform;
 use crate::size::show;
 use plan::Plan;
@@ -92,12 +92,11 @@ fn plan(archive: Archive, arguments: &ImportArguments) -> anyhow::Result<Plan> {
 }
 
 fn summary(plan: &Plan, done: Done) -> String {
-    let tags = plan.tags().count();
     format!(
-        "imported {tags} {} with {} manifests: {} blobs sent ({}), {} were here already",
-        if tags == 1 { "tag" } else { "tags" },
-        done.manifests,
-        done.sent,
+        "imported {} with {}: {} sent ({}), {} here already",
+        plural(plan.tags().count(), "tag"),
+        plural(done.manifests, "manifest"),
+        plural(done.sent, "blob"),
         show(done.bytes),
         done.kept
     )

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::administration;
 use crate::config::{self, ConfigFile};
-use crate::output::say;
+use crate::output::{plural, say};
 use crate::progress::{self, Unit};
 
 /// Reads everything that another registry left.
@@ -22,16 +22,16 @@ pub(crate) fn adopt(file: ConfigFile<'_>) -> anyhow::Result<()> {
         let read = read.await?;
         let count = |key: &str| read[key].as_u64().unwrap_or_default();
         say(&format!(
-            "read {} repositories with {} tags, {} manifests and {} layer links",
-            count("repositories"),
-            count("tags"),
-            count("manifests"),
-            count("layers")
+            "read {} with {}, {} and {}",
+            plural(count("repositories"), "repository"),
+            plural(count("tags"), "tag"),
+            plural(count("manifests"), "manifest"),
+            plural(count("layers"), "layer link")
         ))?;
         if count("failed") > 0 {
             bail!(
-                "{} repositories could not be read; the log says why",
-                count("failed")
+                "{} could not be read; the log says why",
+                plural(count("failed"), "repository")
             );
         }
         Ok(())

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::administration::{self, Administration, Place};
 use crate::confirm::confirm;
 use crate::listing::Repositories;
-use crate::output::say;
+use crate::output::{plural, say};
 use crate::pattern::Pattern;
 use crate::progress::{self, Unit};
 use crate::size::show;
@@ -174,9 +174,9 @@ async fn remove(
 fn described(repo: &RepoName, summary: &Value) -> String {
     let count = |key: &str| summary[key].as_u64().unwrap_or_default();
     format!(
-        "{repo}\t{} tags\t{} manifests\t{}",
-        count("tags"),
-        count("manifests"),
+        "{repo}\t{}\t{}\t{}",
+        plural(count("tags"), "tag"),
+        plural(count("manifests"), "manifest"),
         show(count("bytes"))
     )
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::administration;
 use crate::arguments::ConfigArgument;
+use crate::output::plural;
 use crate::progress::{self, Unit};
 use crate::size::show;
 use crate::table::{Table, time};
@@ -50,8 +51,8 @@ pub(crate) fn run(arguments: &UsageArguments) -> anyhow::Result<()> {
         eprintln!("{} in all blobs", show(count(&usage["bytes"])));
         for files in usage["waiting"].as_array().into_iter().flatten() {
             eprintln!(
-                "{} files that no repository holds, which go from {} on",
-                count(&files["count"]),
+                "{} that no repository holds, to go from {} on",
+                plural(count(&files["count"]), "file"),
                 time(files["first"].as_u64())
             );
         }
@@ -65,7 +66,7 @@ fn row(item: &Value) -> [String; 8] {
     let unused: Vec<String> = waiting()
         .map(|one| {
             let kind = one["kind"].as_str().unwrap_or_default();
-            format!("{} {kind}", number(&one["count"]))
+            plural(number(&one["count"]), kind.trim_end_matches('s'))
         })
         .collect();
     let bytes = waiting().map(|one| number(&one["bytes"])).sum();

@@ -56,7 +56,7 @@ fn what_is_there_is_not_sent_again() {
 
     assert!(first.contains("3 blobs sent"), "{first}");
     for said in [again, elsewhere] {
-        let expected = "imported 1 tag with 1 manifests: 0 blobs sent (0 B), 3 were here already";
+        let expected = "imported 1 tag with 1 manifest: 0 blobs sent (0 B), 3 here already";
         assert!(said.contains(expected), "{said}");
     }
     Client::of(&pair.to).pull_image("other", "v1");

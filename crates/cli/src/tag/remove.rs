@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::confirm::confirm;
 use crate::listing::{Repositories, Tags};
-use crate::output::say;
+use crate::output::{plural, say};
 use crate::pattern::Pattern;
 
 /// How many matches are counted before a person is asked about them.
@@ -71,8 +71,7 @@ pub(crate) async fn list(client: &Client, patterns: &[TagPattern]) -> anyhow::Re
     }
     match found {
         0 => bail!("no tag matches"),
-        1 => eprintln!("1 tag would go"),
-        found => eprintln!("{found} tags would go"),
+        found => eprintln!("{} would go", plural(found, "tag")),
     }
     Ok(())
 }
@@ -102,8 +101,7 @@ pub(crate) async fn remove(
     }
     match removed {
         0 => bail!("no tag matches"),
-        1 => eprintln!("1 tag removed"),
-        removed => eprintln!("{removed} tags removed"),
+        removed => eprintln!("{} removed", plural(removed, "tag")),
     }
     Ok(())
 }
