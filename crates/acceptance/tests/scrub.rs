@@ -45,7 +45,7 @@ fn what_is_whole_passes() {
     let ran = Boxyard::of(&server).run(&["scrub"]);
 
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.err.contains("read 3 blobs and 1 manifests"), "{ran:?}");
+    assert!(ran.err.contains("read 3 blobs and 1 manifest,"), "{ran:?}");
     assert_eq!(ran.out, "");
 }
 
@@ -125,11 +125,21 @@ fn only_the_named_repositories_are_read() {
 #[test]
 fn a_repository_that_is_not_there_is_not_said_to_be_whole() {
     let (server, _) = served();
+    let misspelt = ["scrub", "--repository", "team/ap"];
+    let beside_a_right_one = [
+        "scrub",
+        "--repository",
+        "team/app",
+        "--repository",
+        "team/ap",
+    ];
 
-    let ran = Boxyard::of(&server).run(&["scrub", "--repository", "team/ap"]);
+    for words in [&misspelt[..], &beside_a_right_one] {
+        let ran = Boxyard::of(&server).run(words);
 
-    assert_eq!(ran.status, 1, "{ran:?}");
-    assert!(ran.err.contains("nothing to read in `team/ap`"), "{ran:?}");
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(ran.err.contains("no repository `team/ap`"), "{ran:?}");
+    }
 }
 
 #[test]
@@ -185,7 +195,7 @@ fn a_folder_that_no_server_has_opened_is_scrubbed_too() {
 
     assert_eq!(ran.status, 3, "{ran:?}");
     assert!(ran.out.contains(layer.as_str()), "{ran:?}");
-    assert!(ran.err.contains("read 3 blobs and 1 manifests"), "{ran:?}");
+    assert!(ran.err.contains("read 3 blobs and 1 manifest,"), "{ran:?}");
 }
 
 #[test]
@@ -202,5 +212,5 @@ fn a_scrub_after_an_interrupted_one_reads_everything_again() {
     let ran = boxyard.run(&["scrub"]);
 
     assert_eq!(ran.status, 3, "{ran:?}");
-    assert!(ran.err.contains("read 3 blobs and 1 manifests"), "{ran:?}");
+    assert!(ran.err.contains("read 3 blobs and 1 manifest,"), "{ran:?}");
 }

@@ -1,13 +1,12 @@
 //! `boxyard scrub`.
 
-use anyhow::bail;
 use boxyard_oci::RepoName;
 use serde_json::{Value, json};
 
 use crate::administration;
 use crate::arguments::ConfigArgument;
 use crate::outcome::Found;
-use crate::output::say;
+use crate::output::{plural, say};
 use crate::progress::{self, Unit};
 use crate::size::{Size, show};
 
@@ -57,15 +56,10 @@ pub(crate) fn run(arguments: &ScrubArguments) -> anyhow::Result<()> {
         }
         let report = progress::run(client, "scrub", &asked, Unit::Bytes, say_damage).await?;
         let count = |key: &str| report[key].as_u64().unwrap_or_default();
-        // Somebody who has misspelt a repository must not take it for whole.
-        let is_empty = count("blobs") + count("manifests") == 0;
-        if let (true, [repo, ..]) = (is_empty, arguments.repositories.as_slice()) {
-            bail!("there is nothing to read in `{repo}`; `boxyard repo ls` lists what is there");
-        }
         eprintln!(
-            "read {} blobs and {} manifests, {} in all: {} damaged, {} of them mended",
-            count("blobs"),
-            count("manifests"),
+            "read {} and {}, {} in all: {} damaged, {} of them mended",
+            plural(count("blobs"), "blob"),
+            plural(count("manifests"), "manifest"),
             show(count("bytes")),
             count("damaged"),
             count("mended")

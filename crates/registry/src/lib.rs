@@ -67,7 +67,7 @@ pub use push_error::{Body, BodyError, PushError};
 pub use referrers::Referrers;
 pub use remove::Removed;
 pub use rules::{BadExpression, Children, Platform, RuleError, Rules, Urls};
-pub use scrub::{ScrubEvent, ScrubOptions, ScrubReport};
+pub use scrub::{ScrubError, ScrubEvent, ScrubOptions, ScrubReport};
 pub use settings::Settings;
 pub use start::{Options, StartError};
 pub use tally::CollectVitals;

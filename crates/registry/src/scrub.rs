@@ -50,6 +50,17 @@ pub enum ScrubEvent {
     Damaged(Finding),
 }
 
+/// Why nothing was read again.
+#[derive(Debug, thiserror::Error)]
+pub enum ScrubError {
+    /// A repository is not there: who has misspelt it must not take it for whole.
+    #[error("there is no repository `{0}`; `boxyard repo ls` lists what is there")]
+    NoRepository(RepoName),
+    /// The registry failed.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
 /// A scrub at work.
 struct Scrub<'a> {
     registry: &'a Registry,
@@ -66,7 +77,7 @@ impl Registry {
         &self,
         options: ScrubOptions,
         events: mpsc::Sender<ScrubEvent>,
-    ) -> Result<ScrubReport, Internal> {
+    ) -> Result<ScrubReport, ScrubError> {
         let mut scrub = Scrub {
             registry: self,
             pace: Pace::new(options.bytes_per_second),
@@ -110,10 +121,14 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    async fn repositories(&mut self, repositories: &[RepoName]) -> Result<(), Internal> {
+    async fn repositories(&mut self, repositories: &[RepoName]) -> Result<(), ScrubError> {
         for repo in repositories {
             // Of a repository that was not read yet, the database may know nothing.
             self.registry.index_now(repo).await?;
+            let exists = self.registry.meta.repository_exists(repo).await;
+            if !exists.during("look up a repository")? {
+                return Err(ScrubError::NoRepository(repo.clone()));
+            }
             let summary = self.registry.meta.repository_summary(repo).await;
             let summary = summary.during("count what is to be read")?;
             self.report.total_bytes += summary.map_or(0, |summary| summary.bytes);
