@@ -6,6 +6,7 @@
 //! a crash in between leaves a file that is still queued.
 
 use boxyard_oci::{Digest, EdgeKind};
+use rusqlite::Connection;
 
 use crate::{
     Meta, MetaError,
@@ -128,20 +129,20 @@ fn release(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<bool> {
 
 /// Whether a repository holds the blob, under any name, or has it as a manifest, or a manifest
 /// of any repository names it. A subject is not needed: a referrer outlives it.
-pub(crate) fn is_needed(tx: &Write<'_>, blob: i64) -> rusqlite::Result<bool> {
+pub(crate) fn is_needed(db: &Connection, blob: i64) -> rusqlite::Result<bool> {
     let uses = [
         "SELECT 1 FROM repository_blobs WHERE blob_id = $1 LIMIT 1",
         "SELECT 1 FROM repository_blobs WHERE target_id = $1 AND target_id <> blob_id LIMIT 1",
         "SELECT 1 FROM manifests WHERE blob_id = $1 LIMIT 1",
     ];
     for sql in uses {
-        if tx.one(sql, [blob], |_| Ok(()))?.is_some() {
+        if db.one(sql, [blob], |_| Ok(()))?.is_some() {
             return Ok(true);
         }
     }
     let named = "SELECT 1 FROM edges WHERE blob_id = $1 AND kind <> $2 LIMIT 1";
     let params = (blob, EdgeKind::Subject.as_u8());
-    Ok(tx.one(named, params, |_| Ok(()))?.is_some())
+    Ok(db.one(named, params, |_| Ok(()))?.is_some())
 }
 
 /// Ends a release, unless the blob has come back meanwhile and left again.

@@ -1,6 +1,7 @@
 //! What an adopted folder holds without need. Its dates begin when the whole folder is known.
 
 use boxyard_oci::{Digest, RepoName};
+use rusqlite::Connection;
 
 use super::{ReviewKind, queue, uses};
 use crate::{
@@ -71,13 +72,26 @@ impl Meta {
     /// Looks at those of `files` that nobody holds: all that is known of them is their names.
     pub async fn review_files(&self, files: &[Digest]) -> Result<(), MetaError> {
         let files = files.to_vec();
+        // Nearly all are needed, which is found out without holding up the writer.
+        let unheld = move |db: &Connection| {
+            let mut unheld = files;
+            let mut failed = None;
+            unheld.retain(|digest| match is_held(db, digest) {
+                Ok(held) => !held,
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    false
+                }
+            });
+            failed.map_or(Ok(unheld), Err)
+        };
+        let unheld = self.read(unheld).await?;
+        if unheld.is_empty() {
+            return Ok(());
+        }
         self.write(move |tx| {
-            for digest in &files {
-                let needed = match digests::find(tx, digest)? {
-                    Some(blob) => releases::is_needed(tx, blob)?,
-                    None => false,
-                };
-                if !needed {
+            for digest in &unheld {
+                if !is_held(tx, digest)? {
                     let blob = digests::number(tx, digest)?;
                     queue(tx, 0, blob, ReviewKind::File, Timestamp::LATEST)?;
                 }
@@ -103,5 +117,12 @@ impl Meta {
             tx.change(sql, (tx.now, kind.stored(), Timestamp::LATEST, limit))
         })
         .await
+    }
+}
+
+fn is_held(db: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
+    match digests::find(db, digest)? {
+        Some(blob) => releases::is_needed(db, blob),
+        None => Ok(false),
     }
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use boxyard_blobs::{Action, Stopwatch};
-use boxyard_registry::Options;
+use boxyard_registry::{CollectOptions, Options};
 use boxyard_testkit::Image;
+use tokio::sync::mpsc;
 
 use crate::site::Site;
 use crate::tree::Tree;
@@ -28,6 +29,14 @@ impl Stopwatch for Looks {
     }
 }
 
+impl Looks {
+    /// Those at files, and those at folders and whatever else.
+    fn counts(&self) -> (usize, usize) {
+        let count = |looks: &AtomicUsize| looks.load(Ordering::SeqCst);
+        (count(&self.at_files), count(&self.at_folders))
+    }
+}
+
 /// The looks at files and at folders that a start takes to know a tree of so many tags of one image.
 async fn looks_at(tags: usize) -> (usize, usize) {
     let tree = Tree::new();
@@ -45,8 +54,48 @@ async fn looks_at(tags: usize) -> (usize, usize) {
 
     assert_eq!(site.tags("a", tags).await.len(), tags);
     site.stop().await;
-    let count = |looks: &AtomicUsize| looks.load(Ordering::SeqCst);
-    (count(&looks.at_files), count(&looks.at_folders))
+    looks.counts()
+}
+
+/// The looks that a collection of one image takes in a known folder of so many others.
+async fn looks_of_a_collection_beside(images: u64) -> (usize, usize) {
+    let tree = Tree::new();
+    for number in 0..images {
+        tree.image(
+            "a",
+            &format!("v{number}"),
+            &Image::with_layers(number, &[10]),
+        );
+    }
+    tree.untagged("a", &Image::with_layers(1_000, &[10]));
+    let looks = Arc::new(Looks::default());
+    let mut options = Options::at(tree.root());
+    options.stopwatch = Some(looks.clone());
+    let site = Site::open_with(options).await;
+    site.index().await;
+    let before = looks.counts();
+    let asked = CollectOptions {
+        untagged: true,
+        dry_run: false,
+    };
+    let (said, mut gone) = mpsc::channel(100);
+
+    site.index().await;
+    let report = site.registry.collect_now(asked, said).await.unwrap();
+
+    while gone.recv().await.is_some() {}
+    assert_eq!((report.manifests, report.blobs), (1, 3));
+    let after = looks.counts();
+    site.stop().await;
+    (after.0 - before.0, after.1 - before.1)
+}
+
+#[tokio::test]
+async fn a_collection_costs_what_goes_and_not_what_stays() {
+    let beside_few = looks_of_a_collection_beside(2).await;
+    let beside_many = looks_of_a_collection_beside(80).await;
+
+    assert_eq!(beside_many, beside_few);
 }
 
 #[tokio::test]
