@@ -88,6 +88,20 @@ impl Meta {
         .await
     }
 
+    /// The number of the last change that was queued, or a larger one.
+    pub async fn last_queued(&self) -> Result<i64, MetaError> {
+        self.read(last_sequence).await
+    }
+
+    /// Whether anything waits that was queued up to the number `last`.
+    pub async fn waits_until(&self, last: i64) -> Result<bool, MetaError> {
+        self.read(move |db| {
+            let sql = "SELECT 1 FROM projections WHERE sequence <= $1 LIMIT 1";
+            Ok(db.one(sql, [last], |_| Ok(()))?.is_some())
+        })
+        .await
+    }
+
     /// How many bytes of content wait for their files.
     pub async fn waiting_bytes(&self) -> Result<u64, MetaError> {
         self.read(|db| {

@@ -93,8 +93,27 @@ impl Registry {
         }
     }
 
-    /// Brings the tree up to date without serving; answers how many paths it touched.
-    pub async fn settle(&self) -> Result<u64, Internal> {
+    /// Makes the tree show everything that was changed before; answers how many paths it touched.
+    ///
+    /// What is changed meanwhile counts only as far as it happens to share a round: on a busy registry it has no end.
+    pub async fn catch_up(&self) -> Result<u64, Internal> {
+        let last = self.meta.last_queued().await;
+        let last = last.during("read the queue of the tree")?;
+        let mut settled = 0;
+        loop {
+            let waits = self.meta.waits_until(last).await;
+            let waits = waits.during("read the queue of the tree")?;
+            // The files of what was deleted go in the round after their links.
+            let done = self.round().await?;
+            settled += done as u64;
+            if !waits || done == 0 {
+                return Ok(settled);
+            }
+        }
+    }
+
+    /// Makes the tree show everything, once nobody changes anything any more; answers how many paths it touched.
+    pub(crate) async fn settle(&self) -> Result<u64, Internal> {
         let mut settled = 0;
         loop {
             match self.round().await? {

@@ -34,7 +34,7 @@ pub(super) fn adopt(attendant: &Attendant) -> Response<ResponseBody> {
 pub(super) fn settle(attendant: &Attendant) -> Response<ResponseBody> {
     let registry = Arc::clone(&attendant.app.registry);
     events::answer(attendant.stop.clone(), |_| async move {
-        let settled = registry.settle().await?;
+        let settled = registry.catch_up().await?;
         Ok(json!({"settled": settled}))
     })
 }
