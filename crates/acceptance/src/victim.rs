@@ -10,6 +10,8 @@ use boxyard_testkit::http::{Connection, Response};
 use boxyard_testkit::{Client, Image, Reply, Setup, TestServer, sha256};
 use tempfile::TempDir;
 
+use crate::Boxyard;
+
 /// What lies in files around the server's folder, and must not come back in an answer.
 const SECRET: &str = "a secret that lies outside of the registry";
 
@@ -51,6 +53,8 @@ impl Victim {
         Client::of(&server)
             .push_image(KEPT, "latest", &image)
             .expect(201);
+        // What is looked at in its folder is there from now on.
+        Boxyard::of(&server).succeed(&["settle"]);
         Self {
             server,
             image,

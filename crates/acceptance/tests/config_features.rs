@@ -190,8 +190,12 @@ fn an_upload_that_is_being_written_is_kept_while_others_go() {
     let client = Client::of(&server);
     let upload = Upload::at(&client.begin_upload("busy").expect(202));
     let uploads = "docker/registry/v2/repositories/busy/_uploads";
-    let mut folders = fs::read_dir(server.root().join(uploads)).expect("look for the upload");
-    let folder = folders.next().expect("an upload").expect("read").path();
+    // It is in memory for a moment.
+    let folder = eventually("the folder of the upload", || {
+        let mut folders = fs::read_dir(server.root().join(uploads)).ok()?;
+        let folder = folders.next()?.ok()?.path();
+        folder.join("data").exists().then_some(folder)
+    });
     let old = "2020-01-01T00:00:00Z";
     fs::write(folder.join("startedat"), old).expect("date the upload back");
     // While the request stands, its upload looks as abandoned as the one beside it, which goes.
