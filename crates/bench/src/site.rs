@@ -1,5 +1,6 @@
 //! A folder, and a server at work in it.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_mins(15);
 pub(crate) struct Site {
     pub(crate) contender: Contender,
     folder: TempDir,
+    /// Files that are too many for a disk which frees the blocks of each at once, as `discard` has it.
+    memory: Option<TempDir>,
 }
 
 /// A server that answers.
@@ -46,12 +49,37 @@ impl Site {
         let parent = parent.canonicalize().context("find target/bench")?;
         let folder = TempDir::with_prefix_in("site-", parent).context("make a folder")?;
         fs::create_dir(folder.path().join("registry")).context("make the root")?;
-        Ok(Self { contender, folder })
+        Ok(Self {
+            contender,
+            folder,
+            memory: None,
+        })
+    }
+
+    /// The same with the tree in memory, for hundreds of thousands of small files; the database stays on the disk.
+    pub(crate) fn of_many_files(contender: Contender) -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let memory = memory
+            .exists()
+            .then(|| TempDir::with_prefix_in("boxyard-bench-", memory));
+        Ok(Self {
+            memory: memory.transpose().context("make a folder in memory")?,
+            ..Self::new(contender)?
+        })
     }
 
     /// The folder of what is stored.
     pub(crate) fn root(&self) -> PathBuf {
-        self.folder.path().join("registry")
+        let memory = self.memory.as_ref();
+        memory.map_or_else(
+            || self.folder.path().join("registry"),
+            |memory| memory.path().to_owned(),
+        )
+    }
+
+    /// The database of this registry.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder().join("boxyard.db")
     }
 
     /// The folder around it.
@@ -86,6 +114,8 @@ impl Site {
         if self.contender == Contender::Boxyard {
             // Nothing is promised for longer than it takes, so that a collection finds what there is.
             config.push_str("boxyard:\n  collect:\n    enabled: false\n    window: 0s\n");
+            let database = self.database();
+            let _ = writeln!(config, "database:\n  path: {}", database.display());
         }
         let path = self.folder().join("config.yml");
         fs::write(&path, config).context("write a configuration")?;

@@ -57,12 +57,12 @@ pub(super) const CASES: &[Case] = &[
 
 /// A million tags in the database, and a hundred thousand that only the tree has.
 fn start(bout: &Bout) -> Result<Measured> {
-    let site = Site::new(bout.contender)?;
+    let site = Site::of_many_files(bout.contender)?;
     let server = site.serve(Protocol::Plain)?;
     let token = server.token_for(&[REPO]);
     Small::of(1).push(&mut server.connect(&token)?, REPO, "latest")?;
     server.settle()?;
-    rows::tags(&site.root(), bout.choose(100_000, 1_000_000))?;
+    rows::tags(&site.database(), bout.choose(100_000, 1_000_000))?;
     drop(server);
     tree::tags(&site.root(), "team/other", bout.choose(3_000, 100_000), 10)?;
     let server = site.serve(Protocol::Plain)?;
@@ -71,7 +71,7 @@ fn start(bout: &Bout) -> Result<Measured> {
 
 /// From the start until the database has all that the tree has; the files were just written, so they are warm.
 fn adoption(bout: &Bout) -> Result<Measured> {
-    let site = Site::new(bout.contender)?;
+    let site = Site::of_many_files(bout.contender)?;
     let tags = bout.choose(10_000, 100_000);
     tree::tags(&site.root(), REPO, tags, tags / 100)?;
     let begun = Instant::now();
@@ -89,7 +89,7 @@ pub(super) const AGREE: &str = "the database and the folder agree";
 
 /// One of so many manifests has no tag; ours is collected while it serves, distribution's while it is stopped.
 fn collection(bout: &Bout, one_of: u32) -> Result<Measured> {
-    let site = Site::new(bout.contender)?;
+    let site = Site::of_many_files(bout.contender)?;
     let manifests = bout.choose(2_000, 100_000);
     let tree = tree::Tree::of(&site.root());
     for number in 0..manifests {

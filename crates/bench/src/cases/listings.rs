@@ -70,7 +70,7 @@ pub(super) fn pages(bout: &Bout, server: &Server, token: String, target: &str) -
 
 /// A page in the middle of the tags of one repository.
 fn tags(bout: &Bout) -> Result<Measured> {
-    let site = Site::new(bout.contender)?;
+    let site = Site::of_many_files(bout.contender)?;
     tree::tags(&site.root(), "team/app", 3_000, 1)?;
     let server = serve(&site)?;
     let token = server.token_for(&["team/app"]);
@@ -80,7 +80,7 @@ fn tags(bout: &Bout) -> Result<Measured> {
 
 /// A page in the middle of all repositories.
 fn catalog(bout: &Bout) -> Result<Measured> {
-    let site = Site::new(bout.contender)?;
+    let site = Site::of_many_files(bout.contender)?;
     for number in 0..500 {
         let repo = format!("team/app-{number:04}");
         tree::tags(&site.root(), &repo, 1, 1)?;
@@ -97,20 +97,20 @@ fn pages_of_catalog(bout: &Bout, server: &Server, last: &str) -> Result<Measured
 
 /// The same page out of far more, which come straight into the database.
 fn seeded_tags(bout: &Bout) -> Result<Measured> {
-    let site = Site::new(bout.contender)?;
+    let site = Site::of_many_files(bout.contender)?;
     tree::tags(&site.root(), "team/app", 1, 1)?;
     let server = serve(&site)?;
-    rows::tags(&site.root(), 1_000_000)?;
+    rows::tags(&site.database(), 1_000_000)?;
     let token = server.token_for(&["team/app"]);
     let target = "/v2/team/app/tags/list?n=100&last=seeded-0500000";
     pages(bout, &server, token, target)
 }
 
 fn seeded_catalog(bout: &Bout) -> Result<Measured> {
-    let site = Site::new(bout.contender)?;
+    let site = Site::of_many_files(bout.contender)?;
     tree::tags(&site.root(), "team/app", 1, 1)?;
     let server = serve(&site)?;
-    rows::repositories(&site.root(), 100_000)?;
+    rows::repositories(&site.database(), 100_000)?;
     pages_of_catalog(bout, &server, "seeded/app-050000")
 }
 

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use rusqlite::Connection;
 
 /// Gives every repository so many tags of a manifest that it has.
-pub(crate) fn tags(root: &Path, count: u32) -> Result<()> {
-    let inserted = database(root)?
+pub(crate) fn tags(file: &Path, count: u32) -> Result<()> {
+    let inserted = open(file)?
         .execute(
             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
             INSERT INTO tags (repository_id, name, blob_id, created_at, updated_at)
@@ -23,8 +23,8 @@ pub(crate) fn tags(root: &Path, count: u32) -> Result<()> {
 }
 
 /// Adds so many repositories that the catalog shows.
-pub(crate) fn repositories(root: &Path, count: u32) -> Result<()> {
-    let inserted = database(root)?
+pub(crate) fn repositories(file: &Path, count: u32) -> Result<()> {
+    let inserted = open(file)?
         .execute(
             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
             INSERT INTO repositories (name, listed, complete_run)
@@ -39,6 +39,6 @@ pub(crate) fn repositories(root: &Path, count: u32) -> Result<()> {
     Ok(())
 }
 
-fn database(root: &Path) -> Result<Connection> {
-    Connection::open(root.join("boxyard.db")).context("open the database")
+fn open(file: &Path) -> Result<Connection> {
+    Connection::open(file).context("open the database")
 }
