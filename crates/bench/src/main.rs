@@ -52,7 +52,7 @@ fn main() -> Result<()> {
         list(&cases, &arguments);
         return Ok(());
     }
-    let results = measure(&cases, &arguments)?;
+    let results = measure(&cases, &arguments);
     println!("{}", report::figures(&cases, &results));
     println!("{}", report::goals(&cases, &results));
     if let Some(path) = &arguments.out {
@@ -82,7 +82,7 @@ fn contenders(case: &Case, arguments: &Arguments) -> Vec<Contender> {
 }
 
 /// Runs take turns, so that what a machine does meanwhile hits everyone alike.
-fn measure(cases: &[&Case], arguments: &Arguments) -> Result<Results> {
+fn measure(cases: &[&Case], arguments: &Arguments) -> Results {
     let mut results = Results::default();
     let bouts: usize = cases
         .iter()
@@ -97,15 +97,23 @@ fn measure(cases: &[&Case], arguments: &Arguments) -> Result<Results> {
                     short: arguments.short,
                     peer_rate: results.last(case.name, Contender::Distribution3, Figure::Rate),
                 };
-                let measured = (case.run)(&bout)
-                    .with_context(|| format!("{} by {}", case.name, contender.name()))?;
-                let shown = Shown(&measured, case.unit);
-                progress.next(&format!("{}: {}: {shown}", case.name, contender.name()));
-                results.add(case.name, contender, measured);
+                let name = format!("{}: {}", case.name, contender.name());
+                match (case.run)(&bout) {
+                    Ok(measured) => {
+                        let shown = Shown(&measured, case.unit);
+                        progress.next(&format!("{name}: {shown}"));
+                        results.add(case.name, contender, measured);
+                    }
+                    // The others are worth the hour that they take.
+                    Err(error) => {
+                        progress.next(&format!("{name}: FAILED: {error:#}"));
+                        results.fail(name);
+                    }
+                }
             }
         }
     }
-    Ok(results)
+    results
 }
 
 fn write(path: &Path, cases: &[&Case], results: &Results, runs: usize) -> Result<()> {

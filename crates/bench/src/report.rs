@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::cases::Case;
 use crate::contender::Contender;
@@ -12,7 +12,10 @@ use crate::measure::{Figure, Measured, median, significant};
 
 /// All measurements, by work and contender.
 #[derive(Debug, Default)]
-pub(crate) struct Results(BTreeMap<(String, Contender), Vec<Measured>>);
+pub(crate) struct Results {
+    measured: BTreeMap<(String, Contender), Vec<Measured>>,
+    failed: Vec<String>,
+}
 
 const COLUMNS: [Figure; 8] = [
     Figure::Rate,
@@ -28,7 +31,12 @@ const COLUMNS: [Figure; 8] = [
 impl Results {
     pub(crate) fn add(&mut self, case: &str, contender: Contender, measured: Measured) {
         let key = (case.to_owned(), contender);
-        self.0.entry(key).or_default().push(measured);
+        self.measured.entry(key).or_default().push(measured);
+    }
+
+    /// Remembers that something could not be measured at all.
+    pub(crate) fn fail(&mut self, name: String) {
+        self.failed.push(name);
     }
 
     /// The figure in the middle of all runs.
@@ -49,7 +57,7 @@ impl Results {
     }
 
     fn values(&self, case: &str, contender: Contender, figure: Figure) -> Vec<f64> {
-        let runs = self.0.get(&(case.to_owned(), contender));
+        let runs = self.measured.get(&(case.to_owned(), contender));
         runs.into_iter()
             .flatten()
             .filter_map(|measured| measured.get(figure))
@@ -187,6 +195,11 @@ pub(crate) fn judge(cases: &[&Case], results: &Results, short: bool) -> Result<(
             }
         }
     }
+    ensure!(
+        results.failed.is_empty(),
+        "not measured: {}",
+        results.failed.join("; ")
+    );
     if missed.is_empty() {
         return Ok(());
     }

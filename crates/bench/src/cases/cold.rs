@@ -96,7 +96,9 @@ fn ask(bout: &Bout, server: &Server, token: &str) -> Result<f64> {
     };
     load::paced_p99(server, &load, RATE, 0, |connection, _, _| {
         let target = format!("/v2/{REPO}/manifests/latest");
-        let answer = connection.expect(200, ("GET", &target), "", &Bytes::new());
+        // Without this, distribution does not know the manifest.
+        let accept = "Accept: application/vnd.oci.image.manifest.v1+json\r\n";
+        let answer = connection.expect(200, ("GET", &target), accept, &Bytes::new());
         answer.map(drop)
     })
 }

@@ -77,7 +77,7 @@ fn images(bout: &Bout) -> Result<Measured> {
 /// The four files of each image.
 fn images_on_disk(bout: &Bout) -> Result<Measured> {
     let site = Site::new(bout.contender)?;
-    let files: Vec<Bytes> = (0..bout.choose(500, 2_000))
+    let files: Vec<Bytes> = (0..bout.choose(200, 2_000))
         .flat_map(|seed| {
             let image = Small::of(seed);
             let [config, one, two] = image.blobs;
@@ -109,7 +109,7 @@ fn tags(bout: &Bout) -> Result<Measured> {
 /// Each blob of one repository once into each of those that hold other things already.
 fn mounts(bout: &Bout) -> Result<Measured> {
     let (_site, server) = bout.serve(Protocol::Plain)?;
-    let blobs = bout.choose(512, 1024);
+    let blobs = bout.choose(256, 1024);
     push_blobs(&server, blobs)?;
     let digests: Vec<String> = (0..blobs).map(|number| blob(number).digest).collect();
     let targets: Vec<Targets> = (0..CLIENTS).map(Targets::of).collect();
