@@ -25,6 +25,15 @@ fn files(root: &Path) -> usize {
         .count()
 }
 
+/// The links of layers in the repository `app`.
+fn links(root: &Path) -> usize {
+    let layers = root.join("docker/registry/v2/repositories/app/_layers/sha256");
+    let folders = fs::read_dir(layers).into_iter().flatten().flatten();
+    folders
+        .filter(|folder| folder.path().join("link").exists())
+        .count()
+}
+
 /// A server whose tree cannot get any blobs, because something is in their place.
 fn obstructed() -> TestServer {
     let server = Setup::new()
@@ -62,6 +71,7 @@ fn what_has_no_file_yet_is_served_copied_and_kept_over_a_kill() {
         server.kill();
         server.start_again();
     }
+    assert_eq!(links(server.root()), 0, "a link leads to nothing");
     let archive = TempDir::new().expect("make a folder");
     let out = archive.path().join("image.tar");
     let to = out.to_str().expect("it is text");

@@ -3,6 +3,7 @@
 //! A queue row, written in the transaction of a change, names the owner of a path.
 //! One worker makes that path what the database says now, syncs it, and only then removes the row.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,7 +114,7 @@ impl Registry {
     }
 
     /// Makes the tree show everything, once nobody changes anything any more; answers how many paths it touched.
-    pub(crate) async fn settle(&self) -> Result<u64, Internal> {
+    pub async fn settle(&self) -> Result<u64, Internal> {
         let mut settled = 0;
         loop {
             match self.round().await? {
@@ -189,13 +190,38 @@ fn write_round(folder: &Folder, mut wanted: Vec<Wanted>) -> (Done, Option<std::i
     }
     let mut done = Vec::new();
     let mut failure = None;
+    let mut lacking = HashSet::new();
     for one in wanted {
+        // A link to what could not be written waits for it.
+        if leads_to(&one.state).is_some_and(|target| lacking.contains(target)) {
+            continue;
+        }
         match write_together(folder, std::slice::from_ref(&one)) {
             Ok(()) => done.push(one.sequence),
-            Err(error) => failure = Some(error),
+            Err(error) => {
+                failure = Some(error);
+                lacking.extend(content_of(&one.owner));
+            }
         }
     }
     (done, failure)
+}
+
+/// What is read by way of this link.
+fn leads_to(state: &WantedState) -> Option<&Digest> {
+    match state {
+        WantedState::Layer(target) => target.as_ref(),
+        WantedState::Tag(target) => target.as_ref().map(|target| &target.digest),
+        WantedState::Blob(_) | WantedState::Revision(_) => None,
+    }
+}
+
+/// The content whose file is written for this owner.
+fn content_of(owner: &Owner) -> Option<Digest> {
+    match owner {
+        Owner::Blob(digest) | Owner::Revision(_, digest) => Some(*digest),
+        Owner::Layer(..) | Owner::Tag(..) => None,
+    }
 }
 
 /// Deletes go from the tag down, and what is new is built from the blob up, so that distribution never meets a link to nothing.
