@@ -32,17 +32,21 @@ impl Folder {
         started: SystemTime,
     ) -> io::Result<Upload> {
         let store = self.make_session(repo, id, sidecar, started, &[])?;
+        Ok(self.empty_upload(repo, id, sidecar, store))
+    }
+
+    /// An upload that has just begun, by whoever keeps its bytes.
+    pub(crate) fn empty_upload(
+        &self,
+        repo: &RepoName,
+        id: &UploadId,
+        sidecar: &Sidecar,
+        store: Store,
+    ) -> Upload {
         let hasher = sidecar.algorithm.unwrap_or(Algorithm::Sha256).hasher();
         let fence = self.inner.fences.take(id);
         let state = (hasher, 0);
-        Ok(Upload::new(
-            self,
-            repo,
-            fence,
-            store,
-            sidecar.clone(),
-            state,
-        ))
+        Upload::new(self, repo, fence, store, sidecar.clone(), state)
     }
 
     /// Makes the folder of a session that has got `bytes`.

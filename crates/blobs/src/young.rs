@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use boxyard_oci::{Algorithm, RepoName};
+use boxyard_oci::RepoName;
 use bytes::Bytes;
 
 use crate::folder::Folder;
@@ -94,7 +94,6 @@ impl Folder {
         most: usize,
     ) -> Option<Upload> {
         let share = Share::of(&self.inner.young)?;
-        let hasher = sidecar.algorithm.unwrap_or(Algorithm::Sha256).hasher();
         let store = Store::Memory(Young {
             bytes: Vec::new(),
             started,
@@ -103,16 +102,7 @@ impl Folder {
             segment: None,
             noted: None,
         });
-        let fence = self.inner.fences.take(id);
-        let state = (hasher, 0);
-        Some(Upload::new(
-            self,
-            repo,
-            fence,
-            store,
-            sidecar.clone(),
-            state,
-        ))
+        Some(self.empty_upload(repo, id, sidecar, store))
     }
 
     /// Makes ordinary uploads of what an earlier process, which was killed, had in memory.

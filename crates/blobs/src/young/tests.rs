@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use boxyard_oci::Algorithm;
+
 use super::*;
 use crate::NoFaults;
 
