@@ -135,7 +135,11 @@ fn changes_remembered(sql: &str) -> bool {
     let mut words = sql.split_ascii_whitespace();
     let table = match words.next() {
         Some("UPDATE") => words.next(),
-        Some("INSERT" | "DELETE") => words.nth(1),
+        Some("INSERT" | "DELETE") => match words.next() {
+            // What is replaced along with it is not told.
+            Some("OR") => return true,
+            _ => words.next(),
+        },
         Some("WITH" | "REPLACE") => return true,
         _ => None,
     };
@@ -153,6 +157,7 @@ mod tests {
             "INSERT INTO tags (name) VALUES ($1)",
             "DELETE FROM manifests\n WHERE id = $1",
             "WITH x AS (SELECT 1) DELETE FROM tags",
+            "INSERT OR REPLACE INTO tags (name) VALUES ($1)",
         ];
         let others = [
             "SELECT name FROM tags",
