@@ -102,10 +102,13 @@ impl Registry {
             .await;
         self.projector.wake();
         self.told.wake();
-        if held.during("record a blob")? == Stored::InFile {
-            self.mend(claim, bytes).await?;
+        if !matches!(held, Ok(Stored::Here)) {
+            self.waiting.take_back(size);
         }
-        Ok(())
+        match held.during("record a blob")? {
+            Stored::InFile => self.mend(claim, bytes).await,
+            Stored::Here | Stored::HereBefore => Ok(()),
+        }
     }
 
     /// Stores the bytes of a blob again if the file that an earlier push has made is not there any more as it was.
@@ -114,6 +117,7 @@ impl Registry {
         if self.has_file(digest, size).await? {
             return Ok(());
         }
+        self.waiting.add(size);
         let restored = self.meta.restore_small(digest, bytes).await;
         self.projector.wake();
         restored.during("store a blob again")

@@ -163,6 +163,9 @@ impl Registry {
             .await
             .during("end what the tree has followed")?;
         self.waiting.done(&round, &done);
+        if self.waiting.is_full() {
+            self.count_waiting().await?;
+        }
         match failure {
             Some(error) if finished == 0 => Err(error).during("make the tree follow the database"),
             Some(error) => {
@@ -171,6 +174,16 @@ impl Registry {
             }
             None => Ok(finished),
         }
+    }
+}
+
+impl Registry {
+    /// Asks the database how much content waits for files.
+    pub(crate) async fn count_waiting(&self) -> Result<(), Internal> {
+        let bytes = self.meta.waiting_bytes().await;
+        let bytes = bytes.during("count what waits for files")?;
+        self.waiting.correct(bytes);
+        Ok(())
     }
 }
 

@@ -153,6 +153,7 @@ impl Registry {
         let recovered = self.folder.recover_young();
         recovered.during("recover the uploads in memory")?;
         self.take_promises(last).await?;
+        self.count_waiting().await?;
         Ok(Arc::new(self))
     }
 

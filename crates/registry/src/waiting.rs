@@ -10,7 +10,9 @@ use tokio::sync::watch;
 /// Bytes that may wait before a push waits with them.
 const MOST: u64 = 32 << 20;
 
-/// The count.
+/// The count, which may be too large: what is deleted before it has a file is not known to be gone.
+///
+/// So where it says that there is no more room, the database is asked before anybody is kept waiting for longer.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     bytes: watch::Sender<u64>,
@@ -30,7 +32,7 @@ impl Waiting {
 
     /// Waits until there is room for more.
     pub(crate) async fn room(&self) {
-        if *self.bytes.borrow() < MOST {
+        if !self.is_full() {
             return;
         }
         // The sender lives as long as the registry, so the wait cannot fail.
@@ -41,6 +43,22 @@ impl Waiting {
     /// Counts bytes that are about to wait.
     pub(crate) fn add(&self, bytes: u64) {
         self.bytes.send_modify(|waiting| *waiting += bytes);
+    }
+
+    /// Counts off bytes that do not wait after all.
+    pub(crate) fn take_back(&self, bytes: u64) {
+        self.bytes
+            .send_modify(|waiting| *waiting = waiting.saturating_sub(bytes));
+    }
+
+    /// Whether pushes wait.
+    pub(crate) fn is_full(&self) -> bool {
+        *self.bytes.borrow() >= MOST
+    }
+
+    /// Takes what the database says for the count.
+    pub(crate) fn correct(&self, bytes: u64) {
+        self.bytes.send_replace(bytes);
     }
 
     /// Remembers what a round is about to write. When nothing is queued, nothing waits.
@@ -61,8 +79,6 @@ impl Waiting {
     /// What has these numbers is a file now.
     pub(crate) fn done(&self, round: &Round, sequences: &[i64]) {
         let sizes = sequences.iter().filter_map(|one| round.sizes.get(one));
-        let written: u64 = sizes.sum();
-        self.bytes
-            .send_modify(|waiting| *waiting = waiting.saturating_sub(written));
+        self.take_back(sizes.sum());
     }
 }

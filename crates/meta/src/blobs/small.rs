@@ -15,8 +15,10 @@ use crate::{
 /// Where the content of a blob is that was just pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// In the database, until the tree has its file.
+    /// In the database since this push, until the tree has its file.
     Here,
+    /// The same since an earlier push.
+    HereBefore,
     /// In its file, which an earlier push has made and at which nobody has looked.
     InFile,
 }
@@ -83,12 +85,14 @@ impl Meta {
             });
             let is_new = before.is_none();
             let blob = verify_known(tx, before, &digest, size)?;
-            let stored = if is_stored && !is_waiting(tx, blob)? {
-                Stored::InFile
-            } else {
+            let stored = if !is_stored {
                 keep_bytes(tx, blob, &bytes)?;
                 projections::queue_blob(tx, &digest)?;
                 Stored::Here
+            } else if is_waiting(tx, blob)? {
+                Stored::HereBefore
+            } else {
+                Stored::InFile
             };
             let repository = repositories::ensure(tx, &repo)?;
             if is_new {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use boxyard_auth::{Permit, Pull};
 use boxyard_oci::{Algorithm, Digest, Reference, RepoName};
@@ -174,4 +175,55 @@ async fn a_push_of_what_was_stored_costs_no_file_and_heals_one_that_is_not_there
         site.settle().await;
         assert_eq!(std::fs::read(site.file(&digest)).unwrap(), CONTENT);
     }
+}
+
+/// As much as the bound on what waits for files, in blobs of the largest size that waits there.
+const FULL: u32 = 1024;
+
+fn large(seed: u32) -> Vec<u8> {
+    seed.to_le_bytes().repeat(8 << 10)
+}
+
+#[tokio::test]
+async fn what_is_pushed_again_and_again_waits_for_its_file_once() {
+    let site = Site::start().await;
+
+    for _ in 0..=FULL {
+        site.push("app", &large(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_push_waits_while_too_much_has_no_file_also_after_a_restart() {
+    let site = Site::start().await;
+    for seed in 0..FULL {
+        site.push("app", &large(seed)).await;
+    }
+
+    let Site { root, registry } = site;
+    drop(registry);
+    let registry = open(root.path(), &Crash::after(usize::MAX)).await.unwrap();
+    let site = Site { root, registry };
+    let content = large(FULL);
+    let mut late = Box::pin(site.push("app", &content));
+    let waited = tokio::time::timeout(Duration::from_millis(200), late.as_mut()).await;
+    assert!(waited.is_err(), "there is no bound");
+
+    let (digest, ()) = tokio::join!(late, site.settle());
+    assert_eq!(site.read("app", &digest).await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn what_was_deleted_before_it_had_a_file_keeps_no_push_waiting_for_long() {
+    let site = Site::start().await;
+    let (permit, teller) = (delete(&name("app")), Silent::teller());
+    for seed in 0..FULL {
+        let digest = site.push("app", &large(seed)).await;
+        let deleted = site.registry.delete_blob(&permit, &digest, &teller);
+        deleted.await.unwrap();
+    }
+
+    let content = large(FULL);
+    let (digest, ()) = tokio::join!(site.push("app", &content), site.settle());
+    assert_eq!(site.read("app", &digest).await.unwrap(), content);
 }

@@ -27,7 +27,7 @@ async fn a_small_blob_is_kept_until_it_has_a_file_and_not_again() {
     let db = Database::new();
 
     assert_eq!(hold(&db, "a").await, Stored::Here);
-    assert_eq!(hold(&db, "b").await, Stored::Here);
+    assert_eq!(hold(&db, "b").await, Stored::HereBefore);
     assert_eq!(is_waiting(&db).await, Some(true));
     db.settle().await;
 
