@@ -167,6 +167,31 @@ fn the_guide_says_which_metrics_of_distribution_are_not_here() {
 }
 
 #[test]
+fn what_is_asked_for_again_comes_from_memory_unless_it_has_changed_or_there_is_none() {
+    for (size, remembers) in [("1MiB", true), ("0", false)] {
+        let config = json!({"boxyard": {"cache": {"size": size}}});
+        let server = Setup::new().config(&config).debug().start();
+        let hits = || Scrape::of(server.debug_address()).required("boxyard_cache_hits_total");
+        let client = Client::of(&server);
+        let images = [1, 2].map(|seed| Image::with_layers(seed, &[100]));
+
+        for image in &images {
+            client.push_image("a", "latest", image).expect(201);
+            let before = hits();
+            for _ in 0..3 {
+                let found = client.get_manifest("a", "latest").expect(200);
+                assert_eq!(found.body, image.manifest.bytes, "{size}");
+            }
+            assert_eq!(hits() > before, remembers, "{size}");
+        }
+        client
+            .delete_manifest("a", &images[1].manifest.digest)
+            .expect(202);
+        client.get_manifest("a", "latest").expect(404);
+    }
+}
+
+#[test]
 fn the_folders_work_is_timed_by_its_kind() {
     let server = Setup::new().debug().start();
     let counted = |action: &str| {
