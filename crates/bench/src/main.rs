@@ -25,6 +25,7 @@ mod report;
 mod seed;
 mod site;
 mod tls;
+mod yard;
 
 use std::path::Path;
 
@@ -38,6 +39,7 @@ use contender::Contender;
 use measure::{Figure, Shown};
 use progress::Progress;
 use report::Results;
+use yard::Yard;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -52,12 +54,14 @@ fn main() -> Result<()> {
         list(&cases, &arguments);
         return Ok(());
     }
+    let yard = Yard::open()?;
     let results = measure(&cases, &arguments);
     println!("{}", report::figures(&cases, &results));
     println!("{}", report::goals(&cases, &results));
     if let Some(path) = &arguments.out {
         write(path, &cases, &results, arguments.runs())?;
     }
+    yard.clear()?;
     report::judge(&cases, &results, arguments.short)
 }
 

@@ -17,7 +17,7 @@ use crate::connection::{Connection, Protocol, Way};
 use crate::contender::Contender;
 use crate::process;
 use crate::realm::{self, Right};
-use crate::{floor, tls};
+use crate::{floor, tls, yard};
 
 /// How long a server may take with a large folder.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_mins(15);
 /// A folder of one contender, which outlives its servers.
 pub(crate) struct Site {
     pub(crate) contender: Contender,
-    folder: TempDir,
+    folder: PathBuf,
     /// Files that are too many for a disk which frees the blocks of each at once, as `discard` has it.
     memory: Option<TempDir>,
 }
@@ -43,12 +43,8 @@ pub(crate) struct Server {
 
 impl Site {
     pub(crate) fn new(contender: Contender) -> Result<Self> {
-        let parent = Path::new("target/bench");
-        // On a real disk: a filesystem in memory syncs for nothing.
-        fs::create_dir_all(parent).context("make target/bench")?;
-        let parent = parent.canonicalize().context("find target/bench")?;
-        let folder = TempDir::with_prefix_in("site-", parent).context("make a folder")?;
-        fs::create_dir(folder.path().join("registry")).context("make the root")?;
+        let folder = yard::folder()?;
+        fs::create_dir(folder.join("registry")).context("make the root")?;
         Ok(Self {
             contender,
             folder,
@@ -62,17 +58,16 @@ impl Site {
         let memory = memory
             .exists()
             .then(|| TempDir::with_prefix_in("boxyard-bench-", memory));
-        Ok(Self {
-            memory: memory.transpose().context("make a folder in memory")?,
-            ..Self::new(contender)?
-        })
+        let mut site = Self::new(contender)?;
+        site.memory = memory.transpose().context("make a folder in memory")?;
+        Ok(site)
     }
 
     /// The folder of what is stored.
     pub(crate) fn root(&self) -> PathBuf {
         let memory = self.memory.as_ref();
         memory.map_or_else(
-            || self.folder.path().join("registry"),
+            || self.folder.join("registry"),
             |memory| memory.path().to_owned(),
         )
     }
@@ -84,7 +79,7 @@ impl Site {
 
     /// The folder around it.
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// Waits until the server has logged this.
@@ -168,6 +163,13 @@ impl Site {
                 .arg(self.configure(addresses, protocol)?),
         };
         Ok(command)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // It goes with all others at the end; until then it may only cost room.
+        let _ = yard::empty_large(&self.folder);
     }
 }
 
