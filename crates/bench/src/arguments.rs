@@ -14,6 +14,8 @@ Compare numbers of one run only: a machine is never the same twice. CPU time is 
 
 Examples:
   cargo xtask bench --out docs/BENCHMARKS.md        the whole, five times: the document and its plot
+  cargo xtask bench --keep figures --out docs/BENCHMARKS.md
+                                                    the same, but it can be stopped and goes on where it was
   cargo xtask bench --short                         little of everything, as ./test does it
   cargo xtask bench --list                          what there is
   cargo xtask bench --short --only manifest         some of it
@@ -50,6 +52,12 @@ pub(crate) struct Arguments {
     /// Name the work, who does it and what is asked for, and measure nothing
     #[arg(long)]
     pub(crate) list: bool,
+
+    /// Keep every figure here as it comes, and do only what is not there yet
+    ///
+    /// A bench that was stopped goes on where it was, and one can be done in pieces, by --only, by the same program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep: Option<PathBuf>,
 
     /// Write the result here, as Markdown, with a plot beside it
     #[arg(long, value_name = "FILE")]

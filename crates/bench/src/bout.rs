@@ -21,6 +21,16 @@ pub(crate) struct Bout {
     pub(crate) peer_rate: Option<f64>,
 }
 
+/// One contender at one work in one run, by which what was found is known again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Turn {
+    /// From 0.
+    pub(crate) run: usize,
+    /// The name of the case.
+    pub(crate) work: String,
+    pub(crate) by: Contender,
+}
+
 impl Bout {
     /// One of two, by how much is done.
     pub(crate) fn choose<T>(&self, short: T, long: T) -> T {

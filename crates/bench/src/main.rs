@@ -14,6 +14,7 @@ mod connection;
 mod contender;
 mod floor;
 mod goal;
+mod kept;
 mod load;
 mod machine;
 mod measure;
@@ -33,10 +34,11 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use arguments::{Arguments, Hidden};
-use bout::Bout;
+use bout::{Bout, Turn};
 use cases::Case;
 use contender::Contender;
-use measure::{Figure, Shown};
+use kept::Kept;
+use measure::{Figure, Measured, Shown};
 use progress::Progress;
 use report::Results;
 use yard::Yard;
@@ -55,7 +57,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let yard = Yard::open()?;
-    let results = measure(&cases, &arguments);
+    let results = measure(&cases, &arguments)?;
     println!("{}", report::figures(&cases, &results));
     println!("{}", report::goals(&cases, &results));
     if let Some(path) = &arguments.out {
@@ -86,38 +88,62 @@ fn contenders(case: &Case, arguments: &Arguments) -> Vec<Contender> {
 }
 
 /// Runs take turns, so that what a machine does meanwhile hits everyone alike.
-fn measure(cases: &[&Case], arguments: &Arguments) -> Results {
+fn measure(cases: &[&Case], arguments: &Arguments) -> Result<Results> {
     let mut results = Results::default();
+    let mut kept = match &arguments.keep {
+        Some(path) => Kept::open(path)?,
+        None => Kept::default(),
+    };
     let bouts: usize = cases
         .iter()
         .map(|case| contenders(case, arguments).len())
         .sum();
     let mut progress = Progress::new(bouts, arguments.runs());
-    for _ in 0..arguments.runs() {
+    for run in 0..arguments.runs() {
         for case in cases {
-            for contender in contenders(case, arguments) {
-                let bout = Bout {
-                    contender,
-                    short: arguments.short,
-                    peer_rate: results.last(case.name, Contender::Distribution3, Figure::Rate),
-                };
-                let name = format!("{}: {}", case.name, contender.name());
-                match (case.run)(&bout) {
-                    Ok(measured) => {
-                        let shown = Shown(&measured, case.unit);
-                        progress.next(&format!("{name}: {shown}"));
-                        results.add(case.name, contender, measured);
-                    }
-                    // The others are worth the hour that they take.
-                    Err(error) => {
-                        progress.next(&format!("{name}: FAILED: {error:#}"));
-                        results.fail(name);
-                    }
+            for by in contenders(case, arguments) {
+                let work = case.name.to_owned();
+                let turn = Turn { run, work, by };
+                if let Some(measured) = kept.find(&turn) {
+                    progress.skip();
+                    results.add(case.name, by, measured);
+                    continue;
                 }
+                take(case, &turn, arguments.short, &mut results, &mut progress)
+                    .map_or(Ok(()), |measured| kept.add(&turn, &measured))?;
             }
         }
     }
-    results
+    Ok(results)
+}
+
+/// What the contender does of the work, unless it fails: the others are worth the hour that they take.
+fn take(
+    case: &Case,
+    turn: &Turn,
+    short: bool,
+    results: &mut Results,
+    progress: &mut Progress,
+) -> Option<Measured> {
+    let bout = Bout {
+        contender: turn.by,
+        short,
+        peer_rate: results.last(case.name, Contender::Distribution3, Figure::Rate),
+    };
+    let name = format!("{}: {}", case.name, turn.by.name());
+    match (case.run)(&bout) {
+        Ok(measured) => {
+            let shown = Shown(&measured, case.unit);
+            progress.next(&format!("{name}: {shown}"));
+            results.add(case.name, turn.by, measured.clone());
+            Some(measured)
+        }
+        Err(error) => {
+            progress.next(&format!("{name}: FAILED: {error:#}"));
+            results.fail(name);
+            None
+        }
+    }
 }
 
 fn write(path: &Path, cases: &[&Case], results: &Results, runs: usize) -> Result<()> {

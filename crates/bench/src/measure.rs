@@ -30,6 +30,18 @@ pub(crate) enum Figure {
 pub(crate) struct Measured(BTreeMap<Figure, f64>);
 
 impl Figure {
+    /// In the order of a table's columns.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Rate,
+        Self::Time,
+        Self::Cpu,
+        Self::Median,
+        Self::P99,
+        Self::PacedP99,
+        Self::Strain,
+        Self::Memory,
+    ];
+
     /// How it is called in a table.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -81,6 +93,11 @@ impl Measured {
 
     pub(crate) fn get(&self, figure: Figure) -> Option<f64> {
         self.0.get(&figure).copied()
+    }
+
+    /// Every figure that there is.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Figure, f64)> {
+        self.0.iter().map(|(figure, value)| (*figure, *value))
     }
 
     /// With the figures of `latencies` in the order of size.

@@ -6,6 +6,8 @@ use std::time::Instant;
 pub(crate) struct Progress {
     begun: Instant,
     done: usize,
+    /// Of those done, the ones that an earlier bench has measured.
+    skipped: usize,
     bouts: usize,
     runs: usize,
 }
@@ -16,9 +18,16 @@ impl Progress {
         Self {
             begun: Instant::now(),
             done: 0,
+            skipped: 0,
             bouts,
             runs,
         }
+    }
+
+    /// Counts what was measured earlier.
+    pub(crate) fn skip(&mut self) {
+        self.done += 1;
+        self.skipped += 1;
     }
 
     /// Says what one bout has found, and when the last will have.
@@ -26,7 +35,7 @@ impl Progress {
         self.done += 1;
         let all = self.bouts * self.runs;
         let elapsed = self.begun.elapsed();
-        let done = u32::try_from(self.done).unwrap_or(u32::MAX);
+        let done = u32::try_from(self.done - self.skipped).unwrap_or(u32::MAX);
         let left = elapsed / done * u32::try_from(all - self.done).unwrap_or(0);
         eprintln!(
             "[{}/{all}, {} s, about {} s left] {found}",

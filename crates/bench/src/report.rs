@@ -17,17 +17,6 @@ pub(crate) struct Results {
     failed: Vec<String>,
 }
 
-const COLUMNS: [Figure; 8] = [
-    Figure::Rate,
-    Figure::Time,
-    Figure::Cpu,
-    Figure::Median,
-    Figure::P99,
-    Figure::PacedP99,
-    Figure::Strain,
-    Figure::Memory,
-];
-
 impl Results {
     pub(crate) fn add(&mut self, case: &str, contender: Contender, measured: Measured) {
         let key = (case.to_owned(), contender);
@@ -107,7 +96,7 @@ pub(crate) fn goals(cases: &[&Case], results: &Results) -> String {
 pub(crate) fn figures(cases: &[&Case], results: &Results) -> String {
     let mut text = String::new();
     for case in cases {
-        let columns: Vec<Figure> = COLUMNS
+        let columns: Vec<Figure> = Figure::ALL
             .into_iter()
             .filter(|figure| {
                 let mut all = Contender::ALL.into_iter();
