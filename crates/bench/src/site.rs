@@ -107,8 +107,8 @@ impl Site {
         }
         config.push_str(&realm::config(self.folder())?);
         if self.contender == Contender::Boxyard {
-            // Nothing is promised for longer than it takes, so that a collection finds what there is.
-            config.push_str("boxyard:\n  collect:\n    enabled: false\n    window: 0s\n");
+            // Long enough for a push beside a collection, and over when that has begun.
+            config.push_str("boxyard:\n  collect:\n    enabled: false\n    window: 3s\n");
             let database = self.database();
             let _ = writeln!(config, "database:\n  path: {}", database.display());
         }

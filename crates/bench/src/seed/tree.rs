@@ -35,13 +35,18 @@ impl Tree {
         link(&folder.join("index").join(split(digest)), digest)
     }
 
-    fn blob(&self, content: &Content) -> Result<()> {
+    /// The file of a blob.
+    pub(crate) fn data(&self, content: &Content) -> Result<PathBuf> {
         let (_, hex) = content
             .digest
             .split_once(':')
             .context("a digest has two parts")?;
         let folder = self.0.join("blobs/sha256").join(&hex[..2]).join(hex);
-        write(&folder, "data", &content.bytes)
+        Ok(folder.join("data"))
+    }
+
+    fn blob(&self, content: &Content) -> Result<()> {
+        write(&self.data(content)?, &content.bytes)
     }
 
     fn repository(&self, repo: &str) -> PathBuf {
@@ -67,10 +72,11 @@ fn split(digest: &str) -> String {
 }
 
 fn link(folder: &Path, digest: &str) -> Result<()> {
-    write(folder, "link", digest.as_bytes())
+    write(&folder.join("link"), digest.as_bytes())
 }
 
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().context("a file is in a folder")?;
     fs::create_dir_all(folder).context("make a folder of the tree")?;
-    fs::write(folder.join(name), bytes).context("write a file of the tree")
+    fs::write(path, bytes).context("write a file of the tree")
 }
