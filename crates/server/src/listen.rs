@@ -1,5 +1,6 @@
 //! Listening, and serving connections until it is time to stop.
 
+mod ahead;
 mod bind;
 mod connection;
 mod path;

@@ -1,19 +1,23 @@
 //! One connection below HTTP: a socket, perhaps encrypted.
 
 use std::fmt::Debug;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
-/// A socket whose first byte can be looked at before anybody reads it.
+use super::ahead::Ahead;
+
+/// A socket that can be looked at before anybody reads it.
 #[derive(Debug)]
 pub(crate) struct Socket {
     inner: Box<dyn Duplex>,
-    first: Option<u8>,
+    /// What was received in larger pieces than it is taken in; none where it is taken as it comes.
+    ahead: Option<Ahead>,
 }
 
 /// What can be read and written, whatever the kind of its addresses.
@@ -35,7 +39,7 @@ impl From<TcpStream> for Socket {
         let _ = stream.set_nodelay(true);
         Self {
             inner: Box::new(stream),
-            first: None,
+            ahead: None,
         }
     }
 }
@@ -44,18 +48,19 @@ impl From<UnixStream> for Socket {
     fn from(stream: UnixStream) -> Self {
         Self {
             inner: Box::new(stream),
-            first: None,
+            ahead: None,
         }
     }
 }
 
 impl Socket {
     /// The first byte that the other side sends, or none if it sends nothing.
+    ///
+    /// From then on the socket is read ahead, as whoever looks first is about to read records.
     pub(crate) async fn first(&mut self) -> io::Result<Option<u8>> {
-        let mut first = [0];
-        let count = self.inner.read(&mut first).await?;
-        self.first = (count > 0).then_some(first[0]);
-        Ok(self.first)
+        let (inner, ahead) = (&mut self.inner, self.ahead.get_or_insert_default());
+        poll_fn(|context| ahead.poll_fill(Pin::new(inner.as_mut()), context)).await?;
+        Ok(ahead.first())
     }
 }
 
@@ -81,17 +86,16 @@ impl Duplex for TlsStream<Socket> {}
 
 impl AsyncRead for Socket {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if buffer.remaining() > 0
-            && let Some(first) = self.first.take()
-        {
-            buffer.put_slice(&[first]);
-            return Poll::Ready(Ok(()));
+        let Self { inner, ahead } = self.get_mut();
+        let inner = Pin::new(inner.as_mut());
+        match ahead {
+            None => inner.poll_read(context, buffer),
+            Some(ahead) => ahead.poll_read(inner, context, buffer),
         }
-        Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }
 
