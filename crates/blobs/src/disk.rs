@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::look;
+use crate::{direct, look};
 
 /// A kind of change to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,6 +146,17 @@ impl Disk {
         offset: u64,
     ) -> io::Result<()> {
         self.attempt(Step::Write, path, || file.write_all_at(bytes, offset))
+    }
+
+    /// Writes all of what an upload has got, at its end.
+    pub(crate) fn write_pieces(
+        &self,
+        file: &File,
+        path: &Path,
+        pieces: &[impl AsRef<[u8]>],
+        offset: u64,
+    ) -> io::Result<()> {
+        self.attempt(Step::Write, path, || direct::write(file, pieces, offset))
     }
 
     /// Makes a file's bytes durable, and of its attributes what is needed to read them again.

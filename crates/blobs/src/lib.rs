@@ -12,6 +12,7 @@ mod at_once;
 mod batch;
 mod blob;
 mod claims;
+mod direct;
 mod disk;
 mod fence;
 mod folder;

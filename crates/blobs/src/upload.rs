@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use boxyard_oci::{Algorithm, Digest, Hasher, RepoName};
 
 use crate::blob::hash_file;
+use crate::direct;
 use crate::disk::PathError;
 use crate::fence::Fence;
 use crate::folder::Folder;
@@ -117,35 +118,45 @@ impl Upload {
     ///
     /// After an error the upload has the size it had before, and may go on.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.append_all(&[bytes])
+    }
+
+    /// The same for bytes that came in pieces.
+    pub fn append_all(&mut self, pieces: &[impl AsRef<[u8]>]) -> io::Result<()> {
+        let len = pieces.iter().map(|piece| piece.as_ref().len()).sum();
         if let Store::Memory(young) = &mut self.store
-            && !young.grow(bytes.len())
+            && !young.grow(len)
         {
             self.settle()?;
         }
-        let written = self.write(bytes);
-        match written {
-            Ok(()) => {
-                self.hasher.update(bytes);
-                self.size += bytes.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                self.torn = true;
-                Err(error)
-            }
+        if let Err(error) = self.write(pieces) {
+            self.torn = true;
+            return Err(error);
         }
+        for piece in pieces {
+            self.hasher.update(piece.as_ref());
+        }
+        self.size += len as u64;
+        Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// How many of `more` bytes should be added now; the rest is cheaper to add together with what comes behind it.
+    pub fn whole(&self, more: u64) -> u64 {
+        direct::whole(self.size, more)
+    }
+
+    fn write(&mut self, pieces: &[impl AsRef<[u8]>]) -> io::Result<()> {
         drop(self.writing()?);
         if let Store::Memory(young) = &mut self.store {
-            young.bytes.extend_from_slice(bytes);
+            for piece in pieces {
+                young.bytes.extend_from_slice(piece.as_ref());
+            }
             return Ok(());
         }
         let (file, path) = self.file()?;
         let _writing = self.writing()?;
         let disk = &self.folder.inner.disk;
-        disk.write(file, path, bytes, self.size)
+        disk.write_pieces(file, path, pieces, self.size)
     }
 
     /// The file of an upload that has one.

@@ -86,7 +86,7 @@ impl Registry {
         let mut body = body.fuse();
         let begins = upload.size();
         let announced = range.map(ContentRange::len);
-        let mut batch = gather(&mut body, turn, &share).await;
+        let mut batch = gather(&mut body, turn, &share, Vec::new()).await;
         loop {
             let chunks = match batch {
                 Ok(chunks) if chunks.is_empty() => break,
@@ -103,8 +103,10 @@ impl Registry {
                     Err(PushError::SizeMismatch { announced, actual }),
                 );
             }
+            let whole = upload.whole(length(&chunks));
+            let (chunks, rest) = split(chunks, whole);
             let writing = self.write(upload, chunks);
-            let (written, next) = tokio::join!(writing, gather(&mut body, turn, &share));
+            let (written, next) = tokio::join!(writing, gather(&mut body, turn, &share, rest));
             upload = match written {
                 Ok(upload) => upload,
                 Err(error) => return (None, Err(error)),
@@ -138,9 +140,8 @@ impl Registry {
             if !has_room(&folder, &settings, more)? {
                 return Err(PushError::NoSpace);
             }
-            for chunk in chunks {
-                upload.append(&chunk).during("write an upload")?;
-            }
+            let written = upload.append_all(&chunks);
+            written.during("write an upload")?;
             Ok(upload)
         })
         .await
@@ -155,9 +156,8 @@ impl Registry {
         if !self.has_room_for(length(&chunks)).await? {
             return Err(PushError::NoSpace);
         }
-        for chunk in chunks {
-            upload.append(&chunk).during("write an upload")?;
-        }
+        let written = upload.append_all(&chunks);
+        written.during("write an upload")?;
         Ok(upload)
     }
 }
@@ -176,14 +176,32 @@ fn length(chunks: &[Bytes]) -> u64 {
     chunks.iter().map(|chunk| chunk.len() as u64).sum()
 }
 
-/// Takes what arrives until a batch is full or the body ends; an empty batch is the end.
+/// Parts what is behind the first `most` bytes from them.
+fn split(mut chunks: Vec<Bytes>, most: u64) -> (Vec<Bytes>, Vec<Bytes>) {
+    let mut rest = Vec::new();
+    let mut over = usize::try_from(length(&chunks) - most).unwrap_or(usize::MAX);
+    while over > 0
+        && let Some(mut last) = chunks.pop()
+    {
+        let stays = last.len().saturating_sub(over);
+        over -= last.len() - stays;
+        rest.push(last.split_off(stays));
+        if stays > 0 {
+            chunks.push(last);
+        }
+    }
+    rest.reverse();
+    (chunks, rest)
+}
+
+/// Takes what arrives, behind what is left of the last batch, until a batch is full or the body ends; an empty batch is the end.
 async fn gather(
     body: &mut Fuse<Body>,
     turn: &Turn<'_>,
     share: &Share,
+    mut chunks: Vec<Bytes>,
 ) -> Result<Vec<Bytes>, PushError> {
-    let mut chunks = Vec::new();
-    let mut gathered = 0;
+    let mut gathered: usize = chunks.iter().map(Bytes::len).sum();
     while gathered < share.batch() {
         let next = tokio::select! {
             next = body.next() => next,
@@ -202,4 +220,21 @@ async fn gather(
         }
     }
     Ok(chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_parted_within_a_chunk_and_between_two() {
+        let chunks = || vec![Bytes::from("one"), Bytes::from("two"), Bytes::from("three")];
+
+        for most in 0..=11 {
+            let (now, rest) = split(chunks(), most);
+
+            assert_eq!(length(&now), most);
+            assert_eq!([now, rest].concat().concat(), b"onetwothree");
+        }
+    }
 }
