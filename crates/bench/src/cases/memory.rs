@@ -32,7 +32,15 @@ pub(super) const CASES: &[Case] = &[
         others: &[Contender::Distribution3],
         goals: &[at_most(Figure::Memory, 128.0 * MIB)],
         is_in_short: true,
-        run: pushes,
+        run: |bout| pushes(bout, Protocol::Plain),
+    },
+    Case {
+        name: "push of large layers, TLS, 200 connections",
+        unit: "GiB",
+        others: &[Contender::Distribution3],
+        goals: &[at_most(Figure::Memory, 128.0 * MIB)],
+        is_in_short: false,
+        run: |bout| pushes(bout, Protocol::Tls),
     },
 ];
 
@@ -45,7 +53,7 @@ fn idle(bout: &Bout) -> Result<Measured> {
 }
 
 /// Each client sends a layer of its own, all at the same time.
-fn pushes(bout: &Bout) -> Result<Measured> {
+fn pushes(bout: &Bout, protocol: Protocol) -> Result<Measured> {
     let size = bout.choose(4 << 20, 16 << 20);
     // They differ in their first bytes only, or the bench itself would need gigabytes.
     let rest = Bytes::from(Noise::new(1).draw(size));
@@ -56,7 +64,7 @@ fn pushes(bout: &Bout) -> Result<Measured> {
             (Bytes::copy_from_slice(&first), digest)
         })
         .collect();
-    let (_site, server) = bout.serve(Protocol::Plain)?;
+    let (_site, server) = bout.serve(protocol)?;
     let load = Load {
         clients: CLIENTS,
         tokens: vec![server.token_for(&[REPO])],
