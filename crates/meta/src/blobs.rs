@@ -106,8 +106,8 @@ impl Meta {
         let (repo, digest) = (repo.clone(), *digest);
         self.write(move |tx| {
             let blob = verify(tx, &digest, size)?;
-            if let Some(bytes) = bytes {
-                keep_bytes(tx, blob, &bytes)?;
+            if let Some(bytes) = &bytes {
+                keep_bytes(tx, blob, bytes)?;
                 projections::queue_blob(tx, &digest)?;
             }
             let repository = repositories::ensure(tx, &repo)?;

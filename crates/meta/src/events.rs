@@ -90,8 +90,8 @@ impl Meta {
             let Some(mut row) = Row::find(tx, &receiver)? else {
                 return Ok(());
             };
-            for sequence in sequences {
-                row.remove(tx, sequence)?;
+            for sequence in &sequences {
+                row.remove(tx, *sequence)?;
             }
             row.write(tx)
         })

@@ -205,7 +205,7 @@ impl Meta {
     async fn write<T, F>(&self, work: F) -> Result<T, MetaError>
     where
         T: Send + 'static,
-        F: FnOnce(&Write<'_>) -> rusqlite::Result<T> + Send + 'static,
+        F: Fn(&Write<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
         let result = self.shared.writer.write(work).await;
         self.shared.damage.look_at(&result);

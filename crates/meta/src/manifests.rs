@@ -168,7 +168,7 @@ impl Meta {
         tell: F,
     ) -> Result<Option<Vec<Tag>>, MetaError>
     where
-        F: FnOnce(&[Tag]) -> Vec<Event> + Send + 'static,
+        F: Fn(&[Tag]) -> Vec<Event> + Send + 'static,
     {
         let (repo, digest) = (repo.clone(), *digest);
         self.write(move |tx| {

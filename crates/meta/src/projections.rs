@@ -133,8 +133,8 @@ impl Meta {
     pub async fn end_projections(&self, sequences: &[i64]) -> Result<(), MetaError> {
         let sequences = sequences.to_vec();
         self.write(move |tx| {
-            let mut sequences = sequences.into_iter();
-            sequences.try_for_each(|sequence| end(tx, sequence))
+            let mut sequences = sequences.iter();
+            sequences.try_for_each(|sequence| end(tx, *sequence))
         })
         .await
     }

@@ -48,9 +48,9 @@ impl Meta {
         let digests = digests.to_vec();
         self.write(move |tx| {
             let mut released = Vec::new();
-            for digest in digests {
-                if release(tx, &digest)? {
-                    released.push(digest);
+            for digest in &digests {
+                if release(tx, digest)? {
+                    released.push(*digest);
                 }
             }
             Ok(released)

@@ -106,7 +106,7 @@ enum Message {
 
 /// A change and whoever waits for it.
 trait Job: Send {
-    /// Makes the change and keeps what came of it; an error undoes this change alone.
+    /// Makes the change and keeps what came of it; one that was undone is made again.
     fn run(&mut self, tx: &Write<'_>) -> Result<(), MetaError>;
 
     /// Tells the caller, now that the group is committed or lost.
@@ -114,7 +114,7 @@ trait Job: Send {
 }
 
 struct Task<T, F> {
-    work: Option<F>,
+    work: F,
     result: Option<Result<T, MetaError>>,
     caller: oneshot::Sender<Result<T, MetaError>>,
     _place: OwnedSemaphorePermit,
@@ -123,13 +123,10 @@ struct Task<T, F> {
 impl<T, F> Job for Task<T, F>
 where
     T: Send,
-    F: FnOnce(&Write<'_>) -> rusqlite::Result<T> + Send,
+    F: Fn(&Write<'_>) -> rusqlite::Result<T> + Send,
 {
     fn run(&mut self, tx: &Write<'_>) -> Result<(), MetaError> {
-        let Some(work) = self.work.take() else {
-            return Ok(());
-        };
-        let result = work(tx).map_err(MetaError::from);
+        let result = (self.work)(tx).map_err(MetaError::from);
         let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
         self.result = Some(result);
         outcome
@@ -188,11 +185,12 @@ impl Writer {
 
     /// Makes a change durable, together with whatever else waits.
     ///
-    /// It happens even when the caller stops waiting for it.
+    /// It happens even when the caller stops waiting for it. `work` may be done again after all
+    /// that it has changed was taken back.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, MetaError>
     where
         T: Send + 'static,
-        F: FnOnce(&Write<'_>) -> rusqlite::Result<T> + Send + 'static,
+        F: Fn(&Write<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
         let places = Arc::clone(&self.places);
         let place = places
@@ -201,7 +199,7 @@ impl Writer {
             .map_err(|_| MetaError::Closed)?;
         let (caller, answer) = oneshot::channel();
         let task = Task {
-            work: Some(work),
+            work,
             result: None,
             caller,
             _place: place,
@@ -299,9 +297,18 @@ impl Desk {
             self.reopen().map_err(CommitError::Reopen)?;
         }
         let db = self.db.as_ref().expect("it has just been opened");
-        db.change("BEGIN IMMEDIATE", []).map_err(CommitError::Sql)?;
         let touched = Touched::new(&self.stamps);
-        group.run(db, &self.sequence, &touched, &self.receiver)?;
+        let tx = Write {
+            db,
+            now: Timestamp::now(),
+            sequence: &self.sequence,
+            touched: Some(&touched),
+            findings: Cell::new(None),
+        };
+        db.change("BEGIN IMMEDIATE", []).map_err(CommitError::Sql)?;
+        if group.run_together(&tx, &self.receiver).is_err() {
+            group.run_apart(&tx, &self.receiver)?;
+        }
         self.faults.before_commit().map_err(CommitError::Fault)?;
         touched.changing();
         let committed = db.change("COMMIT", []);
@@ -342,24 +349,42 @@ struct Group {
 }
 
 impl Group {
-    /// Runs the first job and whatever waits, up to the bound.
-    fn run(
+    /// Runs all, without being able to take one back alone.
+    ///
+    /// Nearly every change succeeds, and for the others the engine would copy aside each page that
+    /// a change is the first to touch. So the first failure ends this.
+    fn run_together(
         &mut self,
-        db: &Connection,
-        sequence: &Cell<i64>,
-        touched: &Touched<'_>,
+        tx: &Write<'_>,
+        waiting: &Receiver<Message>,
+    ) -> Result<(), MetaError> {
+        self.run(waiting, |job| job.run(tx))
+    }
+
+    /// Takes everything back and runs each job so that it fails alone.
+    fn run_apart(
+        &mut self,
+        tx: &Write<'_>,
         waiting: &Receiver<Message>,
     ) -> Result<(), CommitError> {
-        let tx = Write {
-            db,
-            now: Timestamp::now(),
-            sequence,
-            touched: Some(touched),
-            findings: Cell::new(None),
-        };
+        // Out of disk or memory, the engine may have taken it back by itself.
+        if !tx.is_autocommit() {
+            tx.change("ROLLBACK", []).map_err(CommitError::Sql)?;
+        }
+        tx.findings.set(None);
+        tx.change("BEGIN IMMEDIATE", []).map_err(CommitError::Sql)?;
+        self.run(waiting, |job| isolated(tx, job))
+    }
+
+    /// Runs the first job and whatever waits, up to the bound.
+    fn run<E>(
+        &mut self,
+        waiting: &Receiver<Message>,
+        run: impl Fn(&mut dyn Job) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut done = 0;
         while let Some(job) = self.jobs.get_mut(done) {
-            isolated(&tx, job.as_mut())?;
+            run(job.as_mut())?;
             done += 1;
             if done == self.jobs.len() && done < GROUP {
                 self.fetch(waiting);
@@ -384,7 +409,7 @@ impl Group {
 fn isolated(tx: &Write<'_>, job: &mut dyn Job) -> Result<(), CommitError> {
     tx.change("SAVEPOINT job", []).map_err(CommitError::Sql)?;
     if let Err(error) = job.run(tx) {
-        // Out of disk or memory, the engine may have undone the whole transaction by itself.
+        // Then the whole group is gone, and it is told so.
         if tx.is_autocommit() {
             return Err(CommitError::Undone(error));
         }

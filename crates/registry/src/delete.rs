@@ -130,7 +130,7 @@ pub(crate) fn telling(
     teller: &Arc<dyn Teller>,
     repo: &RepoName,
     digest: Digest,
-) -> impl FnOnce(&[Tag]) -> Vec<Event> + Send + 'static {
+) -> impl Fn(&[Tag]) -> Vec<Event> + Send + 'static {
     let (teller, repo) = (Arc::clone(teller), repo.clone());
     move |tags| {
         let mut events = teller.tell(&repo, Happening::ManifestDeleted(&digest));
