@@ -15,7 +15,7 @@ const STATEMENTS: usize = 256;
 pub(crate) enum Purpose {
     /// The first one, which makes the file if there is none and then changes rows.
     Create,
-    /// The one that changes rows after that. It never checkpoints, so that no client waits for that.
+    /// The one that changes rows after that. It checkpoints only what another one has left, so that no client waits for much.
     Write,
     /// One of several that see one committed state per transaction.
     Read,

@@ -71,7 +71,7 @@ pub use crate::{
 };
 use crate::{
     cache::{Cache, stamps::Stamps},
-    checkpoints::{Checkpoints, LogBounds},
+    checkpoints::{Checkpoints, LOG_PAGES},
     damage::Damage,
     readers::Readers,
     writer::{Write, Writer},
@@ -116,20 +116,21 @@ impl Meta {
         faults: Arc<dyn CommitFaults>,
         cache_bytes: usize,
     ) -> Result<Self, OpenError> {
-        Self::open_bounded(path, faults, LogBounds::default(), cache_bytes)
+        Self::open_copying(path, faults, LOG_PAGES, cache_bytes)
     }
 
-    fn open_bounded(
+    /// The same with a log that is copied from a length of `log_pages` on.
+    fn open_copying(
         path: &Path,
         faults: Arc<dyn CommitFaults>,
-        bounds: LogBounds,
+        log_pages: i32,
         cache_bytes: usize,
     ) -> Result<Self, OpenError> {
         damage::refuse_marked(path)?;
         let mut checkpoints = None;
         let stamps = Arc::new(Stamps::default());
         let writer = Writer::start(path, faults, Arc::clone(&stamps), || {
-            let started = Checkpoints::start(path, bounds)?;
+            let started = Checkpoints::start(path, log_pages)?;
             Ok(checkpoints.insert(started).bell())
         })?;
         let checkpoints = checkpoints.expect("the writer starts only with its bell");

@@ -289,6 +289,9 @@ impl Desk {
         for job in group.jobs {
             job.answer(outcome.clone());
         }
+        if let Some(db) = &self.db {
+            self.bell.finish(db);
+        }
         group.next
     }
 
