@@ -62,6 +62,7 @@ pub use crate::{
     inventory::{PresentBlob, RepositorySummary, TagSummary},
     manifests::{Commit, CommitManifest, StoredManifest, TagLookup},
     projections::{Owner, TagTarget, Wanted, WantedState},
+    readers::Pace,
     reconcile::{LayerInTree, Reconcile, Reconciled},
     referrers::StoredReferrer,
     reviews::{Collected, CollectionPlan, Condemned, Kept, Position, Review, ReviewKind, Waiting},
@@ -190,7 +191,7 @@ impl Meta {
         result
     }
 
-    /// Runs `read`, which is one statement for at most `limit` rows that lie side by side.
+    /// Runs `read`, which looks at no more than `limit` rows and does not ask for one moment.
     async fn page<T, F>(&self, limit: usize, read: F) -> Result<T, MetaError>
     where
         T: Send + 'static,

@@ -14,10 +14,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+pub use self::pace::Pace;
 use crate::{
     connection::{self, Purpose},
     error::MetaError,
-    readers::pace::Pace,
     statements::Statements,
 };
 

@@ -1,12 +1,11 @@
 //! Whether bytes are really there: the file's size is compared before anything is promised of it.
 
-use boxyard_blobs::Folder;
 use boxyard_meta::{BlobRow, BlobState, Finding, FindingKind, HeldBlob, HeldSize};
 use boxyard_oci::{Digest, RepoName};
 
 use crate::Registry;
 use crate::claims::Claim;
-use crate::error::{During, Internal, blocking, on_disk};
+use crate::error::{During, Internal};
 
 /// A blob that a repository holds and whose bytes are there.
 #[derive(Clone, Debug)]
@@ -75,7 +74,8 @@ impl Registry {
     /// Which of these have their bytes, in the database or in a file of the right size.
     async fn have_files(&self, held: &[Option<HeldSize>]) -> Result<Vec<bool>, Internal> {
         let in_files = |one: &HeldSize| !one.is_waiting;
-        if !held.iter().flatten().any(in_files) {
+        let files = held.iter().flatten().filter(|one| in_files(one)).count();
+        if files == 0 {
             return Ok(vec![true; held.len()]);
         }
         let (folder, held) = (self.folder.clone(), held.to_vec());
@@ -83,9 +83,10 @@ impl Registry {
             Some(one) => Ok(folder.blob_size(&one.target)? == Some(one.size)),
             None => Ok(true),
         };
-        on_disk(move || held.iter().map(look).collect())
-            .await
-            .during("look for the files of blobs")
+        let looked = self
+            .looks
+            .look(files, move || held.iter().map(look).collect());
+        looked.await.during("look for the files of blobs")
     }
 
     /// Whether good bytes of `digest` with this size are stored already, durable and recorded.
@@ -145,7 +146,13 @@ impl Registry {
 
     /// Whether `digest` has a file of this size.
     pub(crate) async fn has_file(&self, digest: &Digest, size: u64) -> Result<bool, Internal> {
-        Ok(file_size(&self.folder, digest).await? == Some(size))
+        Ok(self.file_size(digest).await? == Some(size))
+    }
+
+    async fn file_size(&self, digest: &Digest) -> Result<Option<u64>, Internal> {
+        let (folder, digest) = (self.folder.clone(), *digest);
+        let looked = self.looks.look(1, move || folder.blob_size(&digest));
+        looked.await.during("look for a blob's file")
     }
 
     /// How the bytes of `digest` differ from what its row says, if they do.
@@ -153,7 +160,7 @@ impl Registry {
         if row.bytes.is_some() {
             return Ok(None);
         }
-        let actual = file_size(&self.folder, digest).await?;
+        let actual = self.file_size(digest).await?;
         Ok((actual != Some(row.size)).then_some(Misfit { actual }))
     }
 
@@ -186,11 +193,4 @@ fn damage(expected: u64, actual: Option<u64>) -> (FindingKind, String) {
     }
     let detail = format!("its file of {expected} bytes is missing");
     (FindingKind::BlobMissing, detail)
-}
-
-async fn file_size(folder: &Folder, digest: &Digest) -> Result<Option<u64>, Internal> {
-    let (folder, digest) = (folder.clone(), *digest);
-    blocking(move || folder.blob_size(&digest))
-        .await
-        .during("look for a blob's file")
 }

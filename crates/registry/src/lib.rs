@@ -18,6 +18,7 @@ mod existence;
 mod findings;
 mod indexer;
 mod listing;
+mod looks;
 mod manifests;
 mod missing;
 mod mount;
@@ -97,6 +98,7 @@ pub struct Registry {
     sessions: sessions::Sessions,
     nursery: young::Nursery,
     plenty: space::Plenty,
+    looks: looks::Looks,
     waiting: waiting::Waiting,
     claims: claims::Claims,
     suspects: suspects::Suspects,

@@ -44,13 +44,10 @@ impl Registry {
         let Some(from) = source else {
             return Ok(false);
         };
-        let sizes = self
-            .sizes(from.repo(), std::slice::from_ref(digest))
-            .await?;
-        let Some(size) = sizes.into_iter().flatten().next() else {
+        let Some(blob) = self.present(from.repo(), digest).await? else {
             return Ok(false);
         };
-        let happening = Happening::BlobMounted(digest, size, from.repo());
+        let happening = Happening::BlobMounted(digest, blob.row.size, from.repo());
         let events = teller.tell(permit.repo(), happening);
         self.promises.promise(permit.repo(), digest).await;
         let mounted = self

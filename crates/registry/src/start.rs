@@ -16,6 +16,7 @@ use crate::claims::Claims;
 use crate::error::{During, Internal, blocking};
 use crate::events::Told;
 use crate::indexer::Turns;
+use crate::looks::Looks;
 use crate::projector::Handle;
 use crate::promises::Promises;
 use crate::sessions::Sessions;
@@ -273,6 +274,7 @@ fn open_blocking(options: Options) -> Result<Registry, StartError> {
         sessions: Sessions::default(),
         nursery: Nursery::default(),
         plenty: Plenty::default(),
+        looks: Looks::default(),
         waiting: Waiting::new(),
         claims: Claims::default(),
         suspects: Suspects::default(),

@@ -36,13 +36,15 @@ pub struct HeldSize {
 
 impl Meta {
     /// What `repo` holds under each of `digests` and can be served, in their order.
+    ///
+    /// Of more than one, each may be of another moment.
     pub async fn held_sizes(
         &self,
         repo: &RepoName,
         digests: &[Digest],
     ) -> Result<Vec<Option<HeldSize>>, MetaError> {
         let (repo, digests) = (repo.clone(), digests.to_vec());
-        self.read(move |db| {
+        self.page(digests.len(), move |db| {
             let held = |digest: &Digest| {
                 let sql = "SELECT b.digest, b.size, w.blob_id IS NOT NULL
                            FROM repositories r

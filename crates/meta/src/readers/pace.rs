@@ -15,21 +15,22 @@ const PROOFS: u32 = 16;
 ///
 /// The engine cannot be asked to read only what is there without waiting. But one read that
 /// waits tells that more will, after a start or where the database outgrows the memory: so a
-/// disk holds up an async thread for one read, and not for a row of them.
+/// disk holds up an async thread for one read, and not for a row of them. The same goes for
+/// looks at a filesystem.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub struct Pace {
     /// How many fast reads are still asked for.
     missing: AtomicU32,
 }
 
 impl Pace {
     /// Whether reads had better run where they hold up nobody.
-    pub(crate) fn is_slow(&self) -> bool {
+    pub fn is_slow(&self) -> bool {
         self.missing.load(Ordering::Relaxed) > 0
     }
 
     /// Runs `read` and learns from how long it takes.
-    pub(crate) fn timed<T>(&self, read: impl FnOnce() -> T) -> T {
+    pub fn timed<T>(&self, read: impl FnOnce() -> T) -> T {
         let begin = Instant::now();
         let result = read();
         self.note(begin.elapsed());
