@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) use self::rows::{
-    Held, Known, add, drop_bytes, held, hold, keep_bytes, known, link, release, set_link,
+    Held, Known, add, drop_bytes, held, held_by, hold, keep_bytes, known, link, release, set_link,
     set_present, set_state, verify, waiting,
 };
 pub(crate) use self::small::is_waiting;
@@ -222,10 +222,7 @@ impl Meta {
     ) -> Result<Option<u64>, MetaError> {
         let (from, to, digest) = (from.clone(), to.clone(), *digest);
         self.write(move |tx| {
-            let Some(from) = repositories::find(tx, &from)? else {
-                return Ok(None);
-            };
-            let Some(held) = held(tx, from.id, &digest)? else {
+            let Some(held) = held_by(tx, &from, &digest)? else {
                 return Ok(None);
             };
             let Some(size) = held.size else {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, Row, types::Type};
 
 use crate::{
     Meta, MetaError, StoredManifest, blobs, cache::stamps::Part, clock::Timestamp, column,
-    findings, manifests, repositories::Repository, statements::Statements, tags, writer::Write,
+    findings, manifests, repositories::Repository, statements::Statements, writer::Write,
 };
 
 use self::key::{BLOB, LAYER, REVISION};
@@ -335,14 +335,17 @@ fn state(db: &Connection, repository: i64, owner: &Owner) -> rusqlite::Result<Wa
 }
 
 fn tag_target(db: &Connection, repository: i64, tag: &Tag) -> rusqlite::Result<Option<TagTarget>> {
-    let Some(digest) = tags::target(db, repository, tag)? else {
-        return Ok(None);
-    };
-    let expressible = manifests::expressible(db, repository, &digest)?.unwrap_or(true);
-    Ok(Some(TagTarget {
-        digest,
-        expressible,
-    }))
+    let sql = "SELECT n.digest, m.expressible FROM tags t
+               JOIN blobs n ON n.id = t.blob_id
+               LEFT JOIN manifests m
+                   ON m.repository_id = t.repository_id AND m.blob_id = t.blob_id
+               WHERE t.repository_id = $1 AND t.name = $2";
+    db.one(sql, (repository, tag.as_str()), |row| {
+        Ok(TagTarget {
+            digest: column::digest(row, 0)?,
+            expressible: row.get::<_, Option<bool>>(1)?.unwrap_or(true),
+        })
+    })
 }
 
 impl WantedState {

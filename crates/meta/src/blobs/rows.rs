@@ -1,8 +1,8 @@
 //! The rows of blobs, and of what repositories hold under which names.
 
-use boxyard_oci::Digest;
+use boxyard_oci::{Digest, RepoName};
 use bytes::Bytes;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::BlobState;
 use crate::{
@@ -47,6 +47,18 @@ pub(crate) struct Held {
     pub(crate) size: Option<u64>,
 }
 
+impl Held {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let present = BlobState::read(row, 3)? == Some(BlobState::Present);
+        let size = column::size(row, 2)?;
+        Ok(Self {
+            name: row.get(0)?,
+            target: row.get(1)?,
+            size: present.then_some(size),
+        })
+    }
+}
+
 /// What `repository` holds under the name `digest`.
 pub(crate) fn held(
     db: &Connection,
@@ -57,15 +69,22 @@ pub(crate) fn held(
                JOIN repository_blobs h ON h.blob_id = n.id
                JOIN blobs b ON b.id = h.target_id
                WHERE h.repository_id = $1 AND n.digest = $2";
-    db.one(sql, (repository, digest.to_bytes()), |row| {
-        let present = BlobState::read(row, 3)? == Some(BlobState::Present);
-        let size = column::size(row, 2)?;
-        Ok(Held {
-            name: row.get(0)?,
-            target: row.get(1)?,
-            size: present.then_some(size),
-        })
-    })
+    db.one(sql, (repository, digest.to_bytes()), Held::read)
+}
+
+/// The same where only the name of the repository is known.
+pub(crate) fn held_by(
+    db: &Connection,
+    repository: &RepoName,
+    digest: &Digest,
+) -> rusqlite::Result<Option<Held>> {
+    let sql = "SELECT h.blob_id, h.target_id, b.size, b.state
+               FROM repositories r
+               JOIN blobs n
+               JOIN repository_blobs h ON h.repository_id = r.id AND h.blob_id = n.id
+               JOIN blobs b ON b.id = h.target_id
+               WHERE r.name = $1 AND n.digest = $2";
+    db.one(sql, (repository.as_str(), digest.to_bytes()), Held::read)
 }
 
 /// What the link of `digest` in `repository` says; `None` if the repository does not hold it.
@@ -74,10 +93,13 @@ pub(crate) fn link(
     repository: i64,
     digest: &Digest,
 ) -> rusqlite::Result<Option<Digest>> {
-    match held(db, repository, digest)? {
-        Some(held) => digests::digest(db, held.target),
-        None => Ok(None),
-    }
+    let sql = "SELECT t.digest FROM blobs n
+               JOIN repository_blobs h ON h.blob_id = n.id
+               JOIN blobs t ON t.id = h.target_id
+               WHERE h.repository_id = $1 AND n.digest = $2";
+    db.one(sql, (repository, digest.to_bytes()), |row| {
+        column::digest(row, 0)
+    })
 }
 
 /// Lets `repository` hold `target` under the name `digest`, whose number is `name`, and queues
