@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 /// A pause of this length is the end of what belongs together.
 const PAUSE: Duration = Duration::from_millis(5);
 /// The longest time for which changes are gathered.
-const MOMENT: Duration = Duration::from_millis(50);
+const MOMENT: Duration = Duration::from_millis(500);
 /// So many changes are a round worth its cost.
 const ENOUGH: usize = 2_048;
 

@@ -100,7 +100,12 @@ impl Registry {
             .meta
             .hold_small(repo, digest, bytes.clone(), events)
             .await;
-        self.projector.wake();
+        if self.waiting.is_full() {
+            // The next push waits for the round.
+            self.projector.hurry();
+        } else {
+            self.projector.wake();
+        }
         self.told.wake();
         if !matches!(held, Ok(Stored::Here)) {
             self.waiting.take_back(size);
