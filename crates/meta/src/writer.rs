@@ -1,5 +1,6 @@
 //! Changes: one thread that owns the write connection and groups what waits into one commit.
 
+mod group;
 mod touched;
 
 use std::{
@@ -17,7 +18,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use self::touched::Touched;
+use self::{
+    group::{Group, Next},
+    touched::Touched,
+};
 use crate::{
     cache::stamps::Stamps,
     checkpoints::Bell,
@@ -29,9 +33,6 @@ use crate::{
     projections,
     statements::Statements,
 };
-
-/// How many changes may share a commit, so that the first of them is answered in time.
-const GROUP: usize = 256;
 
 /// How many changes may wait; further callers wait for a place.
 const WAITING: usize = 1024;
@@ -253,13 +254,6 @@ struct Desk {
     tally: Arc<Tally>,
 }
 
-/// Whether a group took the last message.
-#[derive(PartialEq, Eq)]
-enum Next {
-    More,
-    Stop,
-}
-
 impl Desk {
     fn serve(mut self) {
         while let Ok(Message::Job(first)) = self.receiver.recv() {
@@ -271,10 +265,7 @@ impl Desk {
 
     /// Runs `first` and what waits behind it, commits once and answers all.
     fn group(&mut self, first: Box<dyn Job>) -> Next {
-        let mut group = Group {
-            jobs: vec![first],
-            next: Next::More,
-        };
+        let mut group = Group::of(first);
         let outcome = self.commit(&mut group).map_err(Arc::new);
         if let Err(error) = &outcome {
             tracing::error!(
@@ -344,82 +335,6 @@ impl Desk {
         self.db = Some(db);
         Ok(())
     }
-}
-
-struct Group {
-    jobs: Vec<Box<dyn Job>>,
-    next: Next,
-}
-
-impl Group {
-    /// Runs all, without being able to take one back alone.
-    ///
-    /// Nearly every change succeeds, and for the others the engine would copy aside each page that
-    /// a change is the first to touch. So the first failure ends this.
-    fn run_together(
-        &mut self,
-        tx: &Write<'_>,
-        waiting: &Receiver<Message>,
-    ) -> Result<(), MetaError> {
-        self.run(waiting, |job| job.run(tx))
-    }
-
-    /// Takes everything back and runs each job so that it fails alone.
-    fn run_apart(
-        &mut self,
-        tx: &Write<'_>,
-        waiting: &Receiver<Message>,
-    ) -> Result<(), CommitError> {
-        // Out of disk or memory, the engine may have taken it back by itself.
-        if !tx.is_autocommit() {
-            tx.change("ROLLBACK", []).map_err(CommitError::Sql)?;
-        }
-        tx.findings.set(None);
-        tx.change("BEGIN IMMEDIATE", []).map_err(CommitError::Sql)?;
-        self.run(waiting, |job| isolated(tx, job))
-    }
-
-    /// Runs the first job and whatever waits, up to the bound.
-    fn run<E>(
-        &mut self,
-        waiting: &Receiver<Message>,
-        run: impl Fn(&mut dyn Job) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut done = 0;
-        while let Some(job) = self.jobs.get_mut(done) {
-            run(job.as_mut())?;
-            done += 1;
-            if done == self.jobs.len() && done < GROUP {
-                self.fetch(waiting);
-            }
-        }
-        Ok(())
-    }
-
-    fn fetch(&mut self, waiting: &Receiver<Message>) {
-        if self.next == Next::Stop {
-            return;
-        }
-        match waiting.try_recv() {
-            Ok(Message::Job(job)) => self.jobs.push(job),
-            Ok(Message::Stop) => self.next = Next::Stop,
-            Err(_) => {}
-        }
-    }
-}
-
-/// Runs a job in a savepoint, so that its failure takes back nothing of the others.
-fn isolated(tx: &Write<'_>, job: &mut dyn Job) -> Result<(), CommitError> {
-    tx.change("SAVEPOINT job", []).map_err(CommitError::Sql)?;
-    if let Err(error) = job.run(tx) {
-        // Then the whole group is gone, and it is told so.
-        if tx.is_autocommit() {
-            return Err(CommitError::Undone(error));
-        }
-        tx.change("ROLLBACK TO job", []).map_err(CommitError::Sql)?;
-    }
-    tx.change("RELEASE job", []).map_err(CommitError::Sql)?;
-    Ok(())
 }
 
 #[cfg(test)]
