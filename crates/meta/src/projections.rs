@@ -23,6 +23,9 @@ pub(crate) use self::key::{Key, TAG};
 /// How many bytes of content one answer carries, beyond its first row.
 const CONTENT: usize = 16 << 20;
 
+/// How many queueings end in one change.
+const ENDED_AT_ONCE: usize = 512;
+
 /// Whose path in the tree it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
@@ -131,12 +134,15 @@ impl Meta {
     ///
     /// The caller has synced the paths, so a blob's bytes leave the database with its row.
     pub async fn end_projections(&self, sequences: &[i64]) -> Result<(), MetaError> {
-        let sequences = sequences.to_vec();
-        self.write(move |tx| {
-            let mut sequences = sequences.iter();
-            sequences.try_for_each(|sequence| end(tx, *sequence))
-        })
-        .await
+        let mut sequences = sequences.to_vec();
+        sequences.sort_unstable();
+        // Not all in one change, because what clients change meanwhile waits behind it.
+        for some in sequences.chunks(ENDED_AT_ONCE) {
+            let runs = runs(some);
+            self.write(move |tx| runs.iter().try_for_each(|run| end(tx, *run)))
+                .await?;
+        }
+        Ok(())
     }
 
     /// Forgets what waits, because the tree is of another line and wins.
@@ -259,16 +265,26 @@ fn insert(tx: &Write<'_>, sql: &str, key: Key) -> rusqlite::Result<()> {
     tx.change(sql, params).map(drop)
 }
 
+/// Numbers without a gap: the first and the last of them.
+type Run = (i64, i64);
+
+/// Numbers in their order as runs: what pushes queue together mostly ends together.
+fn runs(sequences: &[i64]) -> Vec<Run> {
+    let runs = sequences.chunk_by(|one, next| *next == one + 1);
+    runs.filter_map(|run| Some((*run.first()?, *run.last()?)))
+        .collect()
+}
+
 /// A number is given to one queueing alone, so it tells the owner without asking for its repository.
-fn end(tx: &Write<'_>, sequence: i64) -> rusqlite::Result<()> {
+fn end(tx: &Write<'_>, (first, last): Run) -> rusqlite::Result<()> {
     let sql = "SELECT b.id FROM projections p JOIN blobs b ON b.digest = p.name
-               WHERE p.sequence = $1 AND p.kind = $2";
-    if let Some(blob) = tx.one(sql, (sequence, BLOB), |row| row.get(0))? {
+               WHERE p.sequence BETWEEN $1 AND $2 AND p.kind = $3";
+    for blob in tx.all(sql, (first, last, BLOB), |row| row.get(0))? {
         let sql = "DELETE FROM blob_bytes WHERE blob_id = $1";
         tx.change_of(&[Part::Blob(blob)], sql, [blob])?;
     }
-    tx.change("DELETE FROM projections WHERE sequence = $1", [sequence])
-        .map(drop)
+    let sql = "DELETE FROM projections WHERE sequence BETWEEN $1 AND $2";
+    tx.change(sql, [first, last]).map(drop)
 }
 
 /// A row of the queue.

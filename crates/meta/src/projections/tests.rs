@@ -85,6 +85,21 @@ async fn an_owner_that_changed_while_it_was_projected_stays_in_the_queue() {
 }
 
 #[tokio::test]
+async fn nothing_ends_but_what_is_named() {
+    let db = Database::new();
+    for content in ["one", "two", "three", "four", "five"] {
+        db.blob("a", content).await;
+    }
+    let waiting = db.waiting().await;
+    let [one, two, four] = [0, 1, 3].map(|place| waiting[place].sequence);
+
+    db.meta.end_projections(&[four, one, two]).await.unwrap();
+
+    let left = ["three", "five"].map(|content| Owner::Layer(repo("a"), digest(content)));
+    assert_eq!(db.owners().await, left);
+}
+
+#[tokio::test]
 async fn sequences_grow_past_what_was_queued_before_a_restart() {
     let db = Database::new();
     db.blob("a", "one").await;
