@@ -185,7 +185,7 @@ impl Batch {
     /// The stage in which `path` may appear: after what is above it has been removed.
     fn stage_for(&mut self, path: &Path) -> &mut Stage {
         let removed = &self.stage().removed;
-        if path.ancestors().any(|above| removed.contains(above)) {
+        if !removed.is_empty() && path.ancestors().any(|above| removed.contains(above)) {
             self.stages.push(Stage::default());
         }
         self.stage()

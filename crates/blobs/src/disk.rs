@@ -127,6 +127,29 @@ impl Disk {
         }
     }
 
+    /// The same for a file below an open folder, which the way `below` leads to.
+    pub(crate) fn create_file_in(
+        &self,
+        folder: &OwnedFd,
+        below: &OsStr,
+        path: &Path,
+    ) -> io::Result<File> {
+        let create = || {
+            self.attempt(Step::CreateFile, path, || {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(folder, below, flags, Mode::from(0o666))?;
+                Ok(File::from(file))
+            })
+        };
+        match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.unlink(path)?;
+                create()
+            }
+            created => created,
+        }
+    }
+
     /// Opens a file that stays where it is for good, and creates it the first time.
     pub(crate) fn open_lasting_file(&self, path: &Path) -> io::Result<File> {
         self.attempt(Step::CreateFile, path, || {
@@ -187,15 +210,15 @@ impl Disk {
         })
     }
 
-    /// Creates the folder `path`, whose name is given by itself, in an open one; answers whether it was not there.
+    /// Creates the folder `path`, to which `below` is the way from an open one; answers whether it was not there.
     pub(crate) fn create_folder_in(
         &self,
         folder: &OwnedFd,
-        name: &OsStr,
+        below: &OsStr,
         path: &Path,
     ) -> io::Result<bool> {
         self.attempt(Step::CreateFolder, path, || {
-            match rustix::fs::mkdirat(folder, name, Mode::from(0o777)) {
+            match rustix::fs::mkdirat(folder, below, Mode::from(0o777)) {
                 Ok(()) => Ok(true),
                 Err(Errno::EXIST) => Ok(false),
                 Err(errno) => Err(errno.into()),

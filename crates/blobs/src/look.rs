@@ -76,6 +76,18 @@ pub(crate) fn open_child(folder: &OwnedFd, name: &OsStr, path: &Path) -> io::Res
         .map_err(|errno| in_context(path, errno))
 }
 
+/// The same where there may be nothing.
+pub(crate) fn find_child(
+    folder: &OwnedFd,
+    name: &OsStr,
+    path: &Path,
+) -> io::Result<Option<OwnedFd>> {
+    match open_child(folder, name, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
 /// Whether the system opens paths without crossing to another filesystem.
 pub(crate) fn can_stay_on_a_filesystem(folder: &OwnedFd) -> bool {
     open_child(folder, OsStr::new("."), Path::new(".")).is_ok()

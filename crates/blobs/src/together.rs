@@ -1,12 +1,21 @@
 //! Doing the same with many things at once, because a filesystem commits together what is synced together.
 
 use std::io;
+use std::panic::resume_unwind;
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
 
 /// Fewer are done one after the other.
 const FEW: usize = 8;
 
 /// Bounds the threads of one call.
 const MOST_THREADS: usize = 32;
+
+/// Fewer are no share of their own.
+const LEAST_SHARE: usize = 128;
+
+/// Bounds the shares: from there on, those who make files wait for each other in the filesystem.
+const MOST_WORKERS: usize = 4;
 
 /// Does `act` with each of the items, in no particular order; after an error some are left out.
 pub(crate) fn each<T: Sync>(
@@ -32,6 +41,36 @@ pub(crate) fn each<T: Sync>(
     })
 }
 
+/// Does `act` with shares of the items, one for each processor, and answers what came of each.
+///
+/// For work that the system does on our thread, such as making files: more threads than processors would only get into each other's way.
+pub(crate) fn shares<T: Sync, R: Send>(items: &[T], act: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
+    let threads = items.len().div_ceil(LEAST_SHARE).clamp(1, workers());
+    if threads == 1 {
+        return vec![act(items)];
+    }
+    let mut shares = items.chunks(items.len().div_ceil(threads));
+    // The thread that waits for the others does a share itself.
+    let own = shares.next().unwrap_or_default();
+    let act = &act;
+    std::thread::scope(|scope| {
+        let others: Vec<_> = shares
+            .map(|share| scope.spawn(move || act(share)))
+            .collect();
+        let mut ended = vec![act(own)];
+        for thread in others {
+            ended.push(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        ended
+    })
+}
+
+fn workers() -> usize {
+    static WORKERS: LazyLock<usize> =
+        LazyLock::new(|| available_parallelism().map_or(1, |all| all.get().min(MOST_WORKERS)));
+    *WORKERS
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,6 +90,17 @@ mod tests {
 
             assert!(done.is_ok());
             assert_eq!(sum.into_inner(), count * (count + 1) / 2);
+        }
+    }
+
+    #[test]
+    fn shares_are_all_items_in_their_order() {
+        for count in [0, 1, LEAST_SHARE, LEAST_SHARE + 1, 10 * LEAST_SHARE + 7] {
+            let items: Vec<usize> = (0..count).collect();
+
+            let ended = shares(&items, <[usize]>::to_vec);
+
+            assert_eq!(ended.concat(), items);
         }
     }
 

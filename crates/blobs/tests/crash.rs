@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use boxyard_blobs::testing::CrashAt;
-use boxyard_blobs::{Folder, Link, LinkText, Tree, UploadId};
+use boxyard_blobs::{Folder, Link, LinkText, Syncing, Tree, UploadId};
 use boxyard_oci::{Digest, RepoName, Tag};
 use support::{Storage, begin, content, crash_everywhere, digest, noon, push, repo, tag};
 
@@ -283,6 +283,51 @@ fn many_links_at_once_are_written_whole() {
             assert!(layers.iter().all(whole));
         },
     );
+}
+
+#[test]
+fn what_is_written_side_by_side_leads_to_nothing_that_is_not_there() {
+    let name = repo("library/app");
+    let blobs: Vec<Vec<u8>> = (0..300_u32).map(|one| one.to_le_bytes().into()).collect();
+    let write = |folder: &Folder| {
+        folder.sync_by(Syncing::Whole);
+        let mut batch = folder.batch();
+        for bytes in &blobs {
+            let (repo, digest) = (&name, &digest(bytes));
+            batch.write_blob(digest, bytes.clone().into());
+            batch.write_link(TREE, &Link::Layer { repo, digest }, digest);
+        }
+        batch.finish()
+    };
+
+    // Threads take their steps in another order each time, so some of the many places must do.
+    for step in (0..).step_by(173) {
+        let storage = Storage::new();
+        let crash = Arc::new(CrashAt::new(step));
+        let _ = storage
+            .open_with(crash.clone())
+            .and_then(|folder| write(&folder));
+        let folder = storage.open();
+        let has = |bytes: &Vec<u8>| {
+            let (repo, digest) = (&name, &digest(bytes));
+            let (blob, link) = (content(&folder, digest), Link::Layer { repo, digest });
+            assert!(blob.as_ref().is_none_or(|blob| blob == bytes));
+            let link = leads(&folder, &link);
+            assert!(link.is_none() || blob.is_some(), "a link before its blob");
+            link.is_some()
+        };
+        for bytes in &blobs {
+            has(bytes);
+        }
+
+        write(&folder).unwrap();
+
+        assert!(blobs.iter().all(has));
+        storage.assert_nothing_unfinished();
+        if !crash.has_crashed() {
+            break;
+        }
+    }
 }
 
 #[test]
