@@ -59,3 +59,13 @@ fn settings(purpose: Purpose) -> &'static str {
         Purpose::Checkpoint => "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_engine_is_built_to_sync_content_without_the_times_of_its_file() {
+        let flags = option_env!("LIBSQLITE3_FLAGS").unwrap_or_default();
+
+        assert!(flags.contains("-DHAVE_FDATASYNC=1"), "{flags}");
+    }
+}
