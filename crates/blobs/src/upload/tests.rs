@@ -96,6 +96,27 @@ fn an_upload_goes_back_to_its_mark_and_to_any_place_before_its_end() {
 }
 
 #[test]
+fn a_large_upload_comes_in_odd_pieces_and_goes_back_to_an_odd_place() {
+    let storage = storage();
+    let numbers = (0..).map(|number: u32| number.wrapping_mul(2_654_435_761));
+    let bytes: Vec<u8> = numbers.flat_map(u32::to_le_bytes).take(9_000_011).collect();
+    let mut upload = storage.begin(None);
+
+    for batch in bytes.chunks(1_000_003) {
+        let pieces: Vec<&[u8]> = batch.chunks(65_521).collect();
+        upload.append_all(&pieces).unwrap();
+    }
+    upload.truncate(6_000_001).unwrap();
+    upload.append(&bytes[6_000_001..]).unwrap();
+
+    assert_eq!(upload.size(), 9_000_011);
+    let (own, other) = (Algorithm::Sha256, Algorithm::Sha512);
+    assert_eq!(upload.digest(own).unwrap(), own.digest(&bytes));
+    assert_eq!(upload.digest(other).unwrap(), other.digest(&bytes));
+    assert!(fs::read(upload.path()).unwrap() == bytes);
+}
+
+#[test]
 fn an_upload_goes_on_after_a_restart_with_its_owner_and_algorithm() {
     let storage = storage();
     let owner = Some("alice".to_owned());
