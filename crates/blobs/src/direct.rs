@@ -5,10 +5,10 @@
 //! Half of all layers are smaller than [`CACHED`], and those are written that way.
 //! What comes behind that goes to the disk at once, from memory that the disk can read: the sync at the end then waits for nearly nothing, and a push of gigabytes drives nothing out.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
 
 use rustix::fs::OFlags;
 
@@ -16,14 +16,16 @@ use rustix::fs::OFlags;
 const CACHED: u64 = 4 << 20;
 /// What the disk takes in one piece; places in the file and in memory are multiples of it.
 const BLOCK: usize = 4 << 10;
-/// A thread keeps no more memory than this between two writes.
+/// So many write this way at once, each from memory of its own; who comes beside them writes through the page cache.
+///
+/// That keeps a disk busy, and two hundred pushes from having as many copies in memory.
+const AT_ONCE: usize = 8;
+/// No more memory than this is kept between two writes by each.
 const KEPT: usize = 2 << 20;
 /// The magic numbers of ext2 to ext4 and XFS, as `statfs(2)` tells them: elsewhere such writes are emulated, or slower.
 const SUITED: [u64; 2] = [0xEF53, 0x5846_5342];
 
-thread_local! {
-    static MEMORY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
+static MEMORY: [Mutex<Vec<u8>>; AT_ONCE] = [const { Mutex::new(Vec::new()) }; AT_ONCE];
 
 /// How many of `more` bytes at `offset` should be written together: those up to the end of a block, which is otherwise written twice.
 ///
@@ -42,27 +44,40 @@ pub(crate) fn whole(offset: u64, more: u64) -> u64 {
 pub(crate) fn write(file: &File, pieces: &[impl AsRef<[u8]>], offset: u64) -> io::Result<()> {
     let len: usize = pieces.iter().map(|piece| piece.as_ref().len()).sum();
     let place = Place::of(offset, len);
-    if offset < CACHED || place.blocks == 0 || !is_suited(file) {
-        let mut at = offset;
-        return pieces.iter().map(AsRef::as_ref).try_for_each(|piece| {
-            file.write_all_at(piece, at)?;
-            at += piece.len() as u64;
-            Ok(())
-        });
+    if offset >= CACHED
+        && place.blocks > 0
+        && is_suited(file)
+        && let Some(mut memory) = MEMORY.iter().find_map(|memory| memory.try_lock().ok())
+    {
+        return write_past(file, place, pieces, offset, &mut memory);
     }
-    MEMORY.with_borrow_mut(|memory| {
-        let bytes = place.fill(memory, pieces);
-        let (before, rest) = bytes.split_at(place.before);
-        let (blocks, after) = rest.split_at(place.blocks);
-        let at = offset + before.len() as u64;
-        file.write_all_at(before, offset)?;
-        write_blocks(file, blocks, at)?;
-        file.write_all_at(after, at + blocks.len() as u64)?;
-        if memory.len() > KEPT {
-            *memory = Vec::new();
-        }
+    let mut at = offset;
+    pieces.iter().map(AsRef::as_ref).try_for_each(|piece| {
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
         Ok(())
     })
+}
+
+/// The same with the whole blocks past the page cache, from a copy in `memory`.
+fn write_past(
+    file: &File,
+    place: Place,
+    pieces: &[impl AsRef<[u8]>],
+    offset: u64,
+    memory: &mut Vec<u8>,
+) -> io::Result<()> {
+    let bytes = place.fill(memory, pieces);
+    let (before, rest) = bytes.split_at(place.before);
+    let (blocks, after) = rest.split_at(place.blocks);
+    let at = offset + before.len() as u64;
+    file.write_all_at(before, offset)?;
+    write_blocks(file, blocks, at)?;
+    file.write_all_at(after, at + blocks.len() as u64)?;
+    if memory.len() > KEPT {
+        *memory = Vec::new();
+    }
+    Ok(())
 }
 
 /// How some bytes lie on the disk's blocks.
