@@ -1,14 +1,21 @@
-//! A file as memory that only the kernel reads: the cheapest way from the page cache into a socket.
+//! A file as addresses, by which its parts are handed on until the kernel sends them.
+//!
+//! HTTP is made of bytes that lie somewhere in memory, and so are the parts of a mapped file.
+//! There are two ways from there into a socket, and nobody but the kernel reads the bytes on either:
+//!
+//! - `writev` copies from the map. The kernel must find each page of the map once, which those who send the same file share.
+//! - Whoever writes finds by the addresses which part of the file they are, and has the kernel send that ([`Map::send`]).
+//!   No page of the map is looked for, which is the cheaper way for who is alone with a file.
 //!
 //! This is the only module with `unsafe` code.
 //! Why it is sound:
 //!
 //! - The mapping is shared and read-only, so nothing is ever written through it.
 //! - Files of blobs do not change: they get their bytes under another name, and whatever replaces one is renamed over it, while the map keeps the file that it was made of.
-//! - An address is handed out for nothing but `writev`: [`Slice`] is a [`Buf`] whose bytes no code of ours looks at, and only HTTP/1 without TLS gets one, where hyper queues what it is given and hands the addresses on.
+//! - An address is handed out for nothing but `sendfile` and `writev`: [`Slice`] is a [`Buf`] whose bytes no code of ours looks at, and only HTTP/1 without TLS gets one, where hyper queues what it is given and hands the addresses on.
 //!   HTTP/2 and TLS copy in user space, and get bytes that were read.
 //! - If somebody else cuts the file, or its disk has a bad sector, the kernel finds no page behind the address.
-//!   A touch in user space would be a SIGBUS; `writev` ends with EFAULT, after which only the connection is lost.
+//!   A touch in user space would be a SIGBUS; `sendfile` ends where the file does, and `writev` with EFAULT, after which only the connection is lost.
 #![expect(
     unsafe_code,
     reason = "there is no safe way to map a file, nor to ask which of its pages are in memory"
@@ -18,17 +25,25 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
 use std::slice;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Buf;
+use rustix::fs::sendfile;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 /// How much is read at once where the kernel cannot be asked to fill a map.
 const PIECE: usize = 64 << 10;
+/// Of how large parts it is remembered when they were in memory.
+const PART: usize = 1 << 20;
+/// How long that is believed: to ask for each of its pages takes a third of the time that sending them takes, and many pull the same.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// A mapped file.
 #[derive(Debug)]
@@ -36,6 +51,10 @@ pub struct Map {
     file: Arc<File>,
     start: NonNull<u8>,
     length: usize,
+    /// When each part was in memory.
+    seen: Mutex<Vec<Option<Instant>>>,
+    /// How many send it.
+    shares: AtomicUsize,
 }
 
 // SAFETY: the mapping belongs to the process and not to a thread, and nothing writes to it.
@@ -64,7 +83,23 @@ impl Map {
             file,
             start,
             length,
+            seen: Mutex::default(),
+            shares: AtomicUsize::new(0),
         })
+    }
+
+    /// Whether more than one sends it.
+    pub fn is_shared(&self) -> bool {
+        self.shares.load(Ordering::Relaxed) > 1
+    }
+
+    pub(crate) fn shares(&self) -> &AtomicUsize {
+        &self.shares
+    }
+
+    /// How many bytes are mapped.
+    pub(crate) fn len(&self) -> u64 {
+        self.length as u64
     }
 
     /// The part of the file that `range` says, which must lie within the map.
@@ -73,6 +108,28 @@ impl Map {
         Slice {
             map: Arc::clone(self),
             range,
+        }
+    }
+
+    /// Which part of the file these bytes are, if they lie within the map; nobody looks at them.
+    pub fn range_of(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        let start = self.start.addr().get();
+        let begin = bytes.as_ptr().addr().checked_sub(start)?;
+        let end = begin.checked_add(bytes.len())?;
+        (!bytes.is_empty() && end <= self.length).then_some(begin..end)
+    }
+
+    /// Sends as much of `range` as the socket takes now; of a file that ends before, this is an `UnexpectedEof`.
+    pub fn send(&self, socket: impl AsFd, range: &Range<usize>) -> io::Result<usize> {
+        self.check(range);
+        let mut at = range.start as u64;
+        loop {
+            match sendfile(&socket, &self.file, Some(&mut at), range.len()) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(sent) => return Ok(sent),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
         }
     }
 
@@ -85,6 +142,32 @@ impl Map {
         // SAFETY: the range lies within the mapping, and there is a byte for each of its pages.
         let asked = unsafe { libc::mincore(start, length, pages.as_mut_ptr()) };
         asked == 0 && pages.iter().all(|page| page & 1 == 1)
+    }
+
+    /// The same within one part of the file, or that it was so a moment ago.
+    pub fn was_resident(&self, range: &Range<usize>) -> bool {
+        let part = range.start / PART;
+        if self
+            .seen(part)
+            .is_some_and(|seen| seen.elapsed() < BELIEVED)
+        {
+            return true;
+        }
+        let whole = part * PART..self.length.min((part + 1) * PART);
+        if !self.is_resident(&whole) {
+            return self.is_resident(range);
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() <= part {
+            seen.resize(part + 1, None);
+        }
+        seen[part] = Some(Instant::now());
+        true
+    }
+
+    fn seen(&self, part: usize) -> Option<Instant> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(part).copied().flatten()
     }
 
     /// Waits until the pages of `range` are in memory; of a file that ends before, this is an `UnexpectedEof`.
@@ -206,8 +289,19 @@ mod tests {
         (file, Arc::new(map))
     }
 
+    /// How the bytes of a slice get into a socket.
+    type Sending = fn(&mut UnixStream, &Slice) -> io::Result<usize>;
+
+    const WAYS: [Sending; 2] = [
+        |socket, slice| socket.write_vectored(&[IoSlice::new(slice.chunk())]),
+        |socket, slice| {
+            let range = slice.map().range_of(slice.chunk()).unwrap();
+            slice.map().send(socket, &range)
+        },
+    ];
+
     /// Sends as the server does, and answers what has come with how it ended.
-    fn send(mut slice: Slice) -> (Vec<u8>, io::Result<()>) {
+    fn send(mut slice: Slice, how: Sending) -> (Vec<u8>, io::Result<()>) {
         let (mut from, mut to) = UnixStream::pair().unwrap();
         let reader = thread::spawn(move || {
             let mut came = Vec::new();
@@ -215,9 +309,7 @@ mod tests {
         });
         let mut ended = Ok(());
         while slice.has_remaining() && ended.is_ok() {
-            ended = from
-                .write_vectored(&[IoSlice::new(slice.chunk())])
-                .map(|sent| slice.advance(sent));
+            ended = how(&mut from, &slice).map(|sent| slice.advance(sent));
         }
         drop(from);
         (reader.join().unwrap().unwrap(), ended)
@@ -228,27 +320,41 @@ mod tests {
         let bytes = noise(3 * MIB + 5);
         let (_file, map) = mapped(&bytes);
 
-        let (came, ended) = send(map.slice(4_097..3 * MIB + 5));
+        for way in WAYS {
+            let (came, ended) = send(map.slice(4_097..3 * MIB + 5), way);
 
-        ended.unwrap();
-        assert!(came == bytes[4_097..]);
+            ended.unwrap();
+            assert!(came == bytes[4_097..]);
+        }
+    }
+
+    #[test]
+    fn bytes_that_lie_elsewhere_are_no_part_of_the_file() {
+        let (_file, map) = mapped(&noise(MIB));
+        let (_other, other) = mapped(&noise(MIB));
+        let slice = map.slice(5..MIB);
+
+        assert_eq!(map.range_of(slice.chunk()), Some(5..MIB));
+        assert_eq!(map.range_of(&slice.chunk()[..0]), None);
+        assert_eq!(map.range_of(&[1, 2, 3]), None);
+        assert_eq!(other.range_of(slice.chunk()), None);
     }
 
     #[test]
     fn a_file_that_was_cut_ends_the_sending_and_not_the_process() {
         let bytes = noise(2 * MIB);
         let (file, map) = mapped(&bytes);
-        let slice = map.slice(0..2 * MIB);
         file.set_len(MIB as u64).unwrap();
 
-        let (came, ended) = send(slice);
+        for way in WAYS {
+            let (came, ended) = send(map.slice(0..2 * MIB), way);
 
-        assert_eq!(
-            ended.unwrap_err().raw_os_error(),
-            Some(Errno::FAULT.raw_os_error())
-        );
-        assert!(came == bytes[..came.len()]);
-        assert!(came.len() <= MIB);
+            let error = ended.unwrap_err();
+            let is_fault = error.raw_os_error() == Some(Errno::FAULT.raw_os_error());
+            assert!(is_fault || error.kind() == io::ErrorKind::UnexpectedEof);
+            assert!(came == bytes[..came.len()]);
+            assert!(came.len() <= MIB);
+        }
         assert!(!map.is_there(&(0..MIB + 5)).unwrap());
     }
 
@@ -273,6 +379,18 @@ mod tests {
         map.bring_in(&(0..MIB)).unwrap();
 
         assert!(map.is_resident(&(0..MIB)));
+    }
+
+    #[test]
+    fn what_was_in_memory_a_moment_ago_is_not_asked_for_again() {
+        let (file, map) = mapped(&noise(2 * MIB));
+
+        assert!(map.was_resident(&(5..MIB)));
+        file.set_len(0).unwrap();
+
+        assert!(map.was_resident(&(0..7)));
+        assert!(!map.is_resident(&(0..7)));
+        assert!(!map.was_resident(&(MIB..2 * MIB)));
     }
 
     #[test]

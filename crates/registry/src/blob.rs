@@ -3,6 +3,7 @@
 mod buffer;
 mod piece;
 mod reading;
+mod shortcut;
 
 use std::fs::File;
 use std::io;
@@ -17,13 +18,14 @@ use crate::error::{During, Internal, on_disk};
 use crate::suspects::Reporter;
 pub use piece::Piece;
 use reading::Reading;
+pub use shortcut::{FilePart, Shortcut};
 
 /// How the bytes of a blob leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Whoever sends them hands their addresses to the kernel and looks at none of them.
+    /// Whoever sends them hands them to the kernel and looks at none of them.
     ///
-    /// They are then sent from the page cache as they are.
+    /// They are then sent from the page cache as they are, by a [`Shortcut`] if there is one.
     Untouched,
     /// They are encrypted, framed or copied before they are sent.
     Copied,

@@ -52,7 +52,7 @@ mod waiting;
 mod young;
 
 pub use backup::{Backup, BackupError, BackupProgress, Hold, RestoreOptions, restore};
-pub use blob::{Blob, Piece, ReadError, Way};
+pub use blob::{Blob, FilePart, Piece, ReadError, Shortcut, Way};
 pub use collector::{CollectError, CollectOptions, CollectReport, Collecting};
 pub use delete::DeleteError;
 pub use error::Internal;

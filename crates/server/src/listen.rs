@@ -3,6 +3,7 @@
 mod ahead;
 mod bind;
 mod connection;
+mod file_sender;
 mod path;
 pub(crate) mod places;
 pub(crate) mod socket;

@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use boxyard_registry::Piece;
+use boxyard_registry::{Piece, Shortcut};
 use bytes::Buf;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -42,6 +42,8 @@ pub(crate) struct Service {
     pub(crate) log: AccessLog,
     pub(crate) peer: Peer,
     pub(crate) activity: Arc<Activity>,
+    /// Where it is said which file is sent.
+    pub(crate) shortcut: Arc<Shortcut>,
 }
 
 impl Service {
@@ -224,8 +226,11 @@ impl Body for Tracked {
     ) -> Poll<Option<Result<Frame<Piece>, BodyFailure>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame {
-            self.tracker
-                .sent(frame.data_ref().map_or(0, Buf::remaining));
+            let piece = frame.data_ref();
+            if let Some(piece) = piece {
+                self.tracker.service.shortcut.open(piece);
+            }
+            self.tracker.sent(piece.map_or(0, Buf::remaining));
         }
         Poll::Ready(frame)
     }

@@ -1,8 +1,9 @@
 //! A part of a blob on its way to a client.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use boxyard_blobs::Slice;
+use boxyard_blobs::{Map, Slice};
 use bytes::{Buf, Bytes};
 use tokio::runtime::Handle;
 
@@ -31,6 +32,14 @@ impl Piece {
     pub(super) fn mapped(slice: Slice, source: &Source) -> Self {
         let source = source.clone();
         Self(Inner::Mapped(Box::new(Mapped { slice, source })))
+    }
+
+    /// The mapped file that it is a part of.
+    pub(super) fn map(&self) -> Option<&Arc<Map>> {
+        match &self.0 {
+            Inner::Bytes(_) => None,
+            Inner::Mapped(mapped) => Some(mapped.slice.map()),
+        }
     }
 }
 

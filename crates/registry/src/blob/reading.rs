@@ -1,6 +1,6 @@
 //! Reading a blob from one place to another.
 //!
-//! A large answer to whoever hands it on untouched consists of parts of the mapped file, which the kernel copies into the socket: neither a copy nor a buffer of ours.
+//! A large answer to whoever hands it on untouched consists of parts of the mapped file, which the kernel sends: neither a copy nor a buffer of ours.
 //! Everything else is read, and so is the end of every answer: where a file is cut within a page, the rest of that page is zeros to a map, but a read tells.
 //! So an answer never comes to its end over a file that was cut before.
 //!
@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use boxyard_blobs::{Map, read_resident};
+use boxyard_blobs::{Map, SharedMap, read_resident};
 use tokio::sync::Semaphore;
 
 use super::buffer::{Buffer, PIECE};
@@ -31,7 +31,7 @@ pub(super) struct Reading {
     at: u64,
     end: u64,
     /// The file as memory, up to where it is sent from there.
-    map: Option<(Arc<Map>, u64)>,
+    map: Option<(SharedMap, u64)>,
 }
 
 impl Reading {
@@ -40,8 +40,8 @@ impl Reading {
             (Content::File(source), Way::Untouched) if end - start >= WORTH_A_MAP => {
                 let until = (end - 1) / PIECE as u64 * PIECE as u64;
                 // Not every filesystem has maps.
-                let map = Map::of(Arc::clone(&source.file), blob.size).ok();
-                map.map(|map| (Arc::new(map), until))
+                let map = SharedMap::of(&source.file, blob.size).ok();
+                map.map(|map| (map, until))
             }
             _ => None,
         };
@@ -70,7 +70,7 @@ impl Reading {
                 let end = (self.at / SLICE + 1) * SLICE;
                 let range = address(self.at)..address(end.min(*until));
                 let length = range.len();
-                (source.mapped(map, range).await?, length)
+                (source.mapped(map.map(), range).await?, length)
             }
             _ => source.copied(self.at, self.end).await?,
         };
@@ -81,7 +81,7 @@ impl Reading {
 
 impl Source {
     async fn mapped(&self, map: &Arc<Map>, range: Range<usize>) -> Result<Piece, ReadError> {
-        if !map.is_resident(&range) {
+        if !map.was_resident(&range) {
             let (map, range) = (Arc::clone(map), range.clone());
             let _turn = WAITING_FOR_DISKS.acquire().await;
             let brought = blocking(move || map.bring_in(&range)).await;

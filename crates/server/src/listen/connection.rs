@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use boxyard_registry::Shortcut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hyper::service::service_fn;
@@ -121,7 +122,9 @@ impl Common {
         }
     }
 
-    async fn http(&self, stream: Stream, peer: Peer, versions: Versions, place: Seat) {
+    async fn http(&self, mut stream: Stream, peer: Peer, versions: Versions, place: Seat) {
+        let shortcut = Arc::<Shortcut>::default();
+        stream.take(Arc::clone(&shortcut));
         let address = peer.address;
         let activity = Arc::clone(&place.activity);
         let leave = place.leave.clone();
@@ -130,6 +133,7 @@ impl Common {
             log: self.log.clone(),
             peer,
             activity: Arc::clone(&activity),
+            shortcut,
         });
         let service = service_fn(move |request| {
             let service = Arc::clone(&service);

@@ -4,27 +4,29 @@ use std::fmt::Debug;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use boxyard_registry::Shortcut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use super::ahead::Ahead;
+use super::file_sender::FileSender;
 
 /// A socket that can be looked at before anybody reads it.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    inner: Box<dyn Duplex>,
+    inner: Box<dyn FileSender>,
     /// What was received in larger pieces than it is taken in; none where it is taken as it comes.
     ahead: Option<Ahead>,
+    /// Which of what is written is sent by the kernel from a file.
+    shortcut: Option<Arc<Shortcut>>,
 }
 
-/// What can be read and written, whatever the kind of its addresses.
+/// What can be read and written, encrypted or not.
 trait Duplex: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
-
-impl Duplex for TcpStream {}
-impl Duplex for UnixStream {}
 
 /// What HTTP is spoken over.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ impl From<TcpStream> for Socket {
         Self {
             inner: Box::new(stream),
             ahead: None,
+            shortcut: None,
         }
     }
 }
@@ -49,6 +52,7 @@ impl From<UnixStream> for Socket {
         Self {
             inner: Box::new(stream),
             ahead: None,
+            shortcut: None,
         }
     }
 }
@@ -65,6 +69,13 @@ impl Socket {
 }
 
 impl Stream {
+    /// Has the kernel send parts of files; what is encrypted cannot be sent so.
+    pub(crate) fn take(&mut self, shortcut: Arc<Shortcut>) {
+        if let Self::Plain(socket) = self {
+            socket.shortcut = Some(shortcut);
+        }
+    }
+
     /// The socket below, once nothing more is to be said on it.
     pub(crate) fn into_socket(self) -> Socket {
         match self {
@@ -90,7 +101,7 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { inner, ahead } = self.get_mut();
+        let Self { inner, ahead, .. } = self.get_mut();
         let inner = Pin::new(inner.as_mut());
         match ahead {
             None => inner.poll_read(context, buffer),
@@ -113,6 +124,16 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let found = self.shortcut.as_ref();
+        match found.and_then(|shortcut| shortcut.find(pieces)) {
+            Some((0, part)) => match self.inner.poll_send_file(context, &part) {
+                // Not every filesystem can do that.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {}
+                sent => return sent,
+            },
+            Some((before, _)) => return self.inner.poll_write_before(context, &pieces[..before]),
+            None => {}
+        }
         Pin::new(&mut self.inner).poll_write_vectored(context, pieces)
     }
 

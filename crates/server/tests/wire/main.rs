@@ -6,5 +6,6 @@ mod body;
 mod framing;
 mod h2;
 mod listing;
+mod pull;
 mod stop;
 mod support;
