@@ -63,8 +63,10 @@ async fn close(mut stream: Stream, place: Seat) {
     let closing = async {
         // An encrypted connection says first that nothing more comes.
         let closed = timeout_at(Instant::now() + IDLE, stream.shutdown()).await;
-        if matches!(closed, Ok(Ok(()))) {
-            drain(stream.into_socket()).await;
+        if matches!(closed, Ok(Ok(())))
+            && let Some(socket) = stream.into_socket()
+        {
+            drain(socket).await;
         }
     };
     let _ = place.leave.run_until_cancelled(closing).await;

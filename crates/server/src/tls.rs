@@ -2,6 +2,7 @@
 
 mod clients;
 mod expiry;
+mod gathered;
 mod handshake;
 mod pair;
 pub mod probe;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use clients::{ClientAuth, ClientCasError};
 pub(crate) use expiry::Expiry;
+pub(crate) use gathered::{Flusher, Gathered};
 pub(crate) use handshake::HandshakeError;
 pub use pair::FileError;
 
@@ -89,7 +91,21 @@ pub(crate) struct Tls {
 #[derive(Clone, Debug)]
 struct Configs {
     usual: Arc<ServerConfig>,
+    /// The same for clients that know better which cipher suite is quick for them.
+    by_client: Arc<ServerConfig>,
     challenge: Option<Arc<ServerConfig>>,
+}
+
+impl Configs {
+    fn new(usual: Arc<ServerConfig>, challenge: Option<Arc<ServerConfig>>) -> Self {
+        let mut by_client = ServerConfig::clone(&usual);
+        by_client.ignore_client_order = false;
+        Self {
+            usual,
+            by_client: Arc::new(by_client),
+            challenge,
+        }
+    }
 }
 
 impl Tls {
@@ -217,24 +233,17 @@ fn configs(
             let resolver = Arc::new(SingleCertAndKey::from(pair));
             let usual = config(settings, &provider, resolver, usual)?;
             expiry.show_only(&leaf);
-            Configs {
-                usual,
-                challenge: None,
-            }
+            Configs::new(usual, None)
         }
         Origin::Live {
             certificates,
             challenges,
             ..
-        } => Configs {
-            usual: config(settings, &provider, Arc::clone(certificates), usual)?,
-            challenge: Some(config(
-                settings,
-                &provider,
-                Arc::clone(challenges),
-                &[CHALLENGE],
-            )?),
-        },
+        } => {
+            let usual = config(settings, &provider, Arc::clone(certificates), usual)?;
+            let challenge = config(settings, &provider, Arc::clone(challenges), &[CHALLENGE])?;
+            Configs::new(usual, Some(challenge))
+        }
     })
 }
 
@@ -301,6 +310,7 @@ fn config(
         .map_err(TlsError::Nothing)?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(certificates);
+    config.ignore_client_order = suites::is_aes_quick();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }

@@ -1,7 +1,8 @@
 //! One connection: encrypted if it is to be, then served until it ends, rests too long, or has to stop.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::linger::{self, Linger};
 use crate::log::access::AccessLog;
 use crate::peer::{Address, Peer};
 use crate::service::Service;
-use crate::tls::{HandshakeError, Tls};
+use crate::tls::{Flusher, Gathered, HandshakeError, Tls};
 
 /// The longest head of a request, which is answered with 431 when it is longer; `?tag=` may be there often.
 const HEAD_BYTES: usize = 64 << 10;
@@ -116,8 +117,8 @@ impl Common {
                 } else {
                     Versions::One
                 };
-                self.http(Stream::Secure(secured.stream), peer, versions, place)
-                    .await;
+                let stream = Stream::Secure(Gathered::new(secured.stream));
+                self.http(stream, peer, versions, place).await;
             }
         }
     }
@@ -139,6 +140,7 @@ impl Common {
             let service = Arc::clone(&service);
             async move { Ok::<_, Infallible>(service.call(request).await) }
         });
+        let flusher = stream.flusher();
         let io = TokioIo::new(Linger::new(stream, place));
         let builder = builder(versions);
         let mut connection = pin!(builder.serve_connection(io, service));
@@ -146,7 +148,7 @@ impl Common {
         let mut supervisor = FuturesUnordered::from_iter([self.supervise(&activity, &leave)]);
         let end = tokio::select! {
             biased;
-            ended = connection.as_mut() => {
+            ended = driven(connection.as_mut(), &flusher) => {
                 if let Err(error) = ended {
                     tracing::debug!(error = %chain(&*error), peer = %address, "a connection ended early");
                 }
@@ -164,17 +166,18 @@ impl Common {
             }
             End::Overdue => {
                 connection.as_mut().graceful_shutdown();
-                let _ = timeout(FAREWELL, connection).await;
+                let _ = timeout(FAREWELL, driven(connection, &flusher)).await;
                 return;
             }
         }
         // Whoever has connected a moment ago is about to ask.
         tokio::select! {
-            _ = connection.as_mut() => return,
+            _ = driven(connection.as_mut(), &flusher) => return,
             _ = timeout(BEGINNING, activity.first()) => {}
             () = self.cut.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();
+        let connection = driven(connection, &flusher);
         let _ = self.cut.run_until_cancelled(connection).await;
     }
 
@@ -199,6 +202,20 @@ impl Common {
         self.stop.cancelled().await;
         let _ = timeout(BEGINNING, self.cut.cancelled()).await;
     }
+}
+
+/// Serves a connection, and sends what it has written whenever it can do no more for now.
+fn driven<C: Future>(
+    mut connection: Pin<&mut C>,
+    flusher: &Flusher,
+) -> impl Future<Output = C::Output> {
+    poll_fn(move |context| {
+        let ended = connection.as_mut().poll(context);
+        if ended.is_pending() {
+            flusher.flush(context);
+        }
+        ended
+    })
 }
 
 /// Says why there is no encrypted connection: what somebody has to mend is said aloud.

@@ -10,10 +10,10 @@ use std::task::{Context, Poll};
 use boxyard_registry::Shortcut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::server::TlsStream;
 
 use super::ahead::Ahead;
 use super::file_sender::FileSender;
+use crate::tls::{Flusher, Gathered};
 
 /// A socket that can be looked at before anybody reads it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ trait Duplex: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(Socket),
-    Secure(Box<TlsStream<Socket>>),
+    Secure(Gathered),
 }
 
 impl From<TcpStream> for Socket {
@@ -76,24 +76,32 @@ impl Stream {
         }
     }
 
-    /// The socket below, once nothing more is to be said on it.
-    pub(crate) fn into_socket(self) -> Socket {
+    /// Sends what an encrypted connection has gathered.
+    pub(crate) fn flusher(&self) -> Flusher {
         match self {
-            Self::Plain(socket) => socket,
-            Self::Secure(stream) => stream.into_inner().0,
+            Self::Plain(_) => Flusher::default(),
+            Self::Secure(stream) => stream.flusher(),
+        }
+    }
+
+    /// The socket below, once nothing more is to be said on it.
+    pub(crate) fn into_socket(self) -> Option<Socket> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            Self::Secure(stream) => stream.into_socket(),
         }
     }
 
     fn duplex(self: Pin<&mut Self>) -> Pin<&mut dyn Duplex> {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket),
-            Self::Secure(stream) => Pin::new(stream.as_mut()),
+            Self::Secure(stream) => Pin::new(stream),
         }
     }
 }
 
 impl Duplex for Socket {}
-impl Duplex for TlsStream<Socket> {}
+impl Duplex for Gathered {}
 
 impl AsyncRead for Socket {
     fn poll_read(

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{CHALLENGE, HTTP2, Origin, Tls};
+use super::{CHALLENGE, HTTP2, Origin, Tls, suites};
 use crate::listen::socket::Socket;
 
 /// The first byte of what a client of TLS says.
@@ -97,7 +97,8 @@ impl Tls {
         let mut protocols = hello.alpn().into_iter().flatten();
         match current.challenge {
             Some(challenge) if protocols.any(|name| name == CHALLENGE) => challenge,
-            _ => current.usual,
+            _ if suites::is_aes_wanted(hello.cipher_suites()) => current.usual,
+            _ => current.by_client,
         }
     }
 

@@ -48,15 +48,15 @@ pub(crate) fn find(name: &str) -> Result<SupportedCipherSuite, SuiteError> {
     }
 }
 
-/// The suites to offer where `chosen` are named, which may be none, and `versions` are served.
+/// The suites to offer where `chosen` are named, which may be none, and `versions` are served; the quickest first.
 ///
-/// Go has no choice among those of TLS 1.3, so a list that names none of them leaves them all.
+/// Go has no choice among those of TLS 1.3, so a list that names none of them leaves them all, and it has its own order of them.
 pub(crate) fn offered(
     chosen: &[SupportedCipherSuite],
     versions: &[&'static SupportedProtocolVersion],
 ) -> Vec<SupportedCipherSuite> {
     let names_1_3 = chosen.iter().any(is_1_3);
-    ALL_CIPHER_SUITES
+    let mut offered: Vec<_> = ALL_CIPHER_SUITES
         .iter()
         .filter(|suite| versions.contains(&suite.version()))
         .filter(|suite| {
@@ -64,7 +64,53 @@ pub(crate) fn offered(
             is_named || chosen.is_empty() || (is_1_3(suite) && !names_1_3)
         })
         .copied()
-        .collect()
+        .collect();
+    offered.sort_by_key(|suite| Cipher::of(suite.suite()));
+    offered
+}
+
+/// What a suite encrypts with, in the order that Go's servers prefer where the processor knows AES.
+///
+/// Many clients ask for AES-256 first, and a large part of what a pull costs over TLS is its cipher: AES-128 takes ten rounds of fourteen and is as safe against whatever can be built today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cipher {
+    Aes128,
+    Aes256,
+    Other,
+}
+
+impl Cipher {
+    fn of(suite: CipherSuite) -> Self {
+        let name = suite.as_str().unwrap_or_default();
+        if name.contains("AES_128_GCM") {
+            Self::Aes128
+        } else if name.contains("AES_256_GCM") {
+            Self::Aes256
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Whether the processor of this machine knows AES; where it does not, clients choose.
+pub(super) fn is_aes_quick() -> bool {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    return std::arch::is_x86_feature_detected!("aes");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
+/// Whether a client's processor knows AES too: then it does not ask for `ChaCha20` first.
+pub(super) fn is_aes_wanted(asked: &[CipherSuite]) -> bool {
+    let mut known = asked.iter().filter(|asked| {
+        let is_same = |suite: &SupportedCipherSuite| suite.suite() == **asked;
+        ALL_CIPHER_SUITES.iter().any(is_same)
+    });
+    known
+        .next()
+        .is_none_or(|first| Cipher::of(*first) != Cipher::Other)
 }
 
 fn is_1_3(suite: &SupportedCipherSuite) -> bool {
@@ -134,6 +180,24 @@ mod tests {
 
         assert_eq!(names.len(), 4);
         assert!(names.contains(&CHACHA.to_owned()));
+    }
+
+    #[test]
+    fn the_quickest_suites_are_offered_first() {
+        let names = names(&[], &[&TLS13]);
+
+        assert_eq!(names[0], "TLS_AES_128_GCM_SHA256");
+        assert_eq!(names[2], "TLS_CHACHA20_POLY1305_SHA256");
+    }
+
+    #[test]
+    fn a_client_without_aes_asks_for_something_else_first() {
+        let grease = CipherSuite::Unknown(0x0a0a);
+        let aes = CipherSuite::TLS13_AES_256_GCM_SHA384;
+        let chacha = CipherSuite::TLS13_CHACHA20_POLY1305_SHA256;
+
+        assert!(is_aes_wanted(&[grease, aes, chacha]));
+        assert!(!is_aes_wanted(&[grease, chacha, aes]));
     }
 
     #[test]
