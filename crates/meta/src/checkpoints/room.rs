@@ -2,14 +2,14 @@
 //!
 //! Where a file grows, or gets blocks, the sync of a commit waits until the filesystem has written its own journal, which takes tens of times as long as the commit itself, and longer still while the tree is being written beside it.
 //! Where what is there is overwritten, it waits for the bytes alone.
-//! So the log is made longer by zeros, some MiB at once, before the writer gets there, and it keeps its length when it begins anew.
+//! So the log is made longer by zeros, a part of its length at once, before the writer gets there, and it keeps its length when it begins anew.
 //!
 //! Zeros are no part of a log: whoever reads it ends at the first page whose header does not belong to it.
 //! They are appended, which the filesystem does behind whatever the writer may have added meanwhile, so they never overwrite anything.
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read},
     path::PathBuf,
     sync::atomic::{AtomicI32, AtomicU64, Ordering},
 };
@@ -18,12 +18,9 @@ use std::{
 const PAGE: u64 = 4096 + 24;
 /// A log that is shorter is left alone: most of those are of short runs.
 const SHORT: i32 = 64;
-/// With less room than this the log gets longer.
-const LEAST: u64 = 1 << 20;
-/// How much longer it gets.
-const STEP: usize = 4 << 20;
-/// So much is written at once.
-const PIECE: usize = 256 << 10;
+/// The least and the most room that is made at once; in between a quarter of what is used, so that little is taken from a small disk.
+const LEAST: u64 = 64 << 10;
+const MOST: u64 = 4 << 20;
 
 /// How long the log is, and how much of it is used.
 #[derive(Debug)]
@@ -55,9 +52,12 @@ impl Room {
 
     /// Whether the writer will soon be at the end.
     pub(super) fn is_short(&self) -> bool {
-        let pages = self.pages();
-        let used = u64::from(pages.unsigned_abs()) * PAGE;
-        pages >= SHORT && used + LEAST > self.length.load(Ordering::Relaxed)
+        let used = self.bytes();
+        self.pages() >= SHORT && used + ahead(used) / 4 > self.length.load(Ordering::Relaxed)
+    }
+
+    fn bytes(&self) -> u64 {
+        u64::from(self.pages().unsigned_abs()) * PAGE
     }
 
     /// Makes the log longer if it is short. One that cannot be is as good as before, only slower.
@@ -68,7 +68,7 @@ impl Room {
         if let Err(error) = self.lengthen() {
             tracing::debug!(%error, "the log of the database gets no room ahead");
             // The next one that cannot be is not tried at each commit.
-            self.length.fetch_add(STEP as u64, Ordering::Relaxed);
+            self.length.fetch_add(MOST, Ordering::Relaxed);
         }
     }
 
@@ -80,15 +80,18 @@ impl Room {
         }
         // Never a new file: the engine has opened this one.
         let mut log = File::options().append(true).open(&self.log)?;
-        let zeros = vec![0; PIECE];
-        for _ in 0..STEP / PIECE {
-            log.write_all(&zeros)?;
-        }
+        let used = self.bytes();
+        let more = (used + ahead(used)).saturating_sub(length);
+        io::copy(&mut io::repeat(0).take(more), &mut log)?;
         log.sync_data()?;
         let length = log.metadata()?.len();
         self.length.store(length, Ordering::Relaxed);
         Ok(())
     }
+}
+
+fn ahead(used: u64) -> u64 {
+    (used / 4).clamp(LEAST, MOST)
 }
 
 #[cfg(test)]
@@ -115,7 +118,8 @@ mod tests {
         assert!(!room.is_short());
         assert!(made.starts_with(b"pages"));
         assert!(made[5..].iter().all(|byte| *byte == 0));
-        assert_eq!(made.len(), 5 + STEP);
+        let used = room.bytes();
+        assert_eq!(made.len() as u64, used + ahead(used));
         assert_eq!(fs::read(&room.log).unwrap(), made);
     }
 

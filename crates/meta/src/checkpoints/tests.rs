@@ -49,7 +49,7 @@ async fn what_is_read_after_a_crash_ends_before_the_room_that_was_made_ahead() {
     let path = folder.path().join("boxyard.db");
     let meta = Meta::open(&path, Arc::new(NoFaults)).unwrap();
     let mut blobs = Vec::new();
-    while log_length(&path) < 4 << 20 {
+    while log_length(&path) < 1 << 20 {
         let blob = digest(&blobs.len().to_string());
         meta.hold_blob(&repo("a"), &blob, 1, None, Vec::new())
             .await
