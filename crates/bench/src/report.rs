@@ -147,7 +147,7 @@ pub(crate) fn page(cases: &[&Case], results: &Results, runs: usize) -> String {
         ## How it is measured\n\n\
         - Everything is durable; clients show a token, the same one everywhere; metrics and the access log are on.\n\
         - A push has ended when everything that it has caused, the tree included, is on disk.\n\
-        - Clients and servers share the machine over its loopback. CPU is the time of the server's process alone, for one unit of work.\n\
+        - Clients and servers share the machine over its loopback.\n  CPU is the time of the server's process alone, for one unit of work.\n\
         - Of {runs} runs, which take turns, the median counts; the least and the most stand behind it.\n\
         - “p99 at half the peer's rate”: requests arrive by the clock, half as many a second as distribution 3.1.1 can do, and each counts from when it was due.\n\
         - Memory is anonymous memory, sampled: mapped files are the page cache's.\n\
