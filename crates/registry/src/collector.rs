@@ -14,7 +14,7 @@ use crate::Registry;
 use crate::error::{During, Internal};
 use crate::pace::Pace;
 
-/// Reviews decided in one transaction, for which pushes wait: smaller ones would not end a collection later.
+/// Reviews decided in one transaction, for which pushes wait; a collection by rounds of 200 takes as long.
 const ROUND: usize = 40;
 /// How often the worker looks whether something is due, at most and at least.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));
