@@ -250,19 +250,20 @@ impl Folder {
 
     fn write_each(&self, stage: &Stage) -> io::Result<()> {
         let inner = &self.inner;
-        let mut plan = inner.folders.plan();
+        let mut plan = inner.folders.plan(&inner.disk);
         for folder in &stage.folders {
-            plan.make_lasting(&inner.disk, folder)?;
+            plan.make_lasting(folder)?;
         }
         let mut folders = BTreeSet::new();
         for NewFile { path, .. } in &stage.files {
             let folder = path.parent().unwrap_or(path);
             if folders.insert(folder) {
-                plan.make_leaf(&inner.disk, folder)?;
+                plan.make_leaf(folder)?;
             }
         }
-        plan.commit(&inner.disk)?;
-        self.write_and_rename(stage)?;
+        let created = plan.commit()?;
+        let written = self.write_and_rename(stage);
+        written.inspect_err(|_| inner.folders.take_back(&inner.disk, &created))?;
         let folders = Vec::from_iter(folders);
         together::each(&folders, |folder| inner.disk.sync_folder(folder))
     }

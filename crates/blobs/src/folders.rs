@@ -4,9 +4,9 @@
 //! So each folder's entry is synced once in a process before anything in it is called durable.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::{io, mem};
 
 use crate::disk::{Disk, PathError};
 use crate::look;
@@ -27,10 +27,13 @@ pub(crate) struct Folders {
 }
 
 /// Folders that were made or met, and what must be synced before they are durable.
+///
+/// Without [`Plan::commit`] those that were made are taken back: on a full disk each one left empty would keep something else from its place.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
+    disk: &'a Disk,
     folders: &'a Folders,
-    _no_removal: RwLockReadGuard<'a, ()>,
+    no_removal: Option<RwLockReadGuard<'a, ()>>,
     created: Vec<PathBuf>,
     seen: HashSet<PathBuf>,
     sync: BTreeSet<PathBuf>,
@@ -78,9 +81,9 @@ impl Folders {
         mut act: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         for _ in 0..MOST_RACES {
-            let mut plan = self.plan();
-            plan.make_leaf(disk, path)?;
-            plan.commit(disk)?;
+            let mut plan = self.plan(disk);
+            plan.make_leaf(path)?;
+            plan.commit()?;
             match act() {
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound && !look::is_folder(path)? => {}
@@ -91,10 +94,12 @@ impl Folders {
     }
 
     /// Begins to collect folders that are synced together.
-    pub(crate) fn plan(&self) -> Plan<'_> {
+    pub(crate) fn plan<'a>(&'a self, disk: &'a Disk) -> Plan<'a> {
+        let no_removal = self.removal.read().unwrap_or_else(PoisonError::into_inner);
         Plan {
+            disk,
             folders: self,
-            _no_removal: self.removal.read().unwrap_or_else(PoisonError::into_inner),
+            no_removal: Some(no_removal),
             created: Vec::new(),
             seen: HashSet::new(),
             sync: BTreeSet::new(),
@@ -106,6 +111,15 @@ impl Folders {
         let _alone = self.removal.write().unwrap_or_else(PoisonError::into_inner);
         self.lock_known().remove(path);
         disk.remove_folder(path)
+    }
+
+    /// Removes those of some folders that are empty, the last one first.
+    ///
+    /// Whoever uses one of them already keeps it.
+    pub(crate) fn take_back(&self, disk: &Disk, created: &[PathBuf]) {
+        for path in created.iter().rev() {
+            let _ = self.remove(disk, path);
+        }
     }
 
     /// The folder above one of ours; the anchors have none.
@@ -131,16 +145,16 @@ impl Folders {
 
 impl Plan<'_> {
     /// Makes a folder to which few will come again, such as a blob's: nobody remembers it.
-    pub(crate) fn make_leaf(&mut self, disk: &Disk, path: &Path) -> io::Result<()> {
+    pub(crate) fn make_leaf(&mut self, path: &Path) -> io::Result<()> {
         let parent = self.folders.parent(path)?;
-        self.make_lasting(disk, parent)?;
-        self.create(disk, path)?;
+        self.make_lasting(parent)?;
+        self.create(path)?;
         self.sync.insert(parent.to_owned());
         Ok(())
     }
 
     /// Makes a folder to which many will come again.
-    pub(crate) fn make_lasting(&mut self, disk: &Disk, path: &Path) -> io::Result<()> {
+    pub(crate) fn make_lasting(&mut self, path: &Path) -> io::Result<()> {
         if self.seen.contains(path) {
             return Ok(());
         }
@@ -149,18 +163,18 @@ impl Plan<'_> {
             return Ok(());
         }
         let parent = self.folders.parent(path)?;
-        self.make_lasting(disk, parent)?;
-        self.create(disk, path)?;
+        self.make_lasting(parent)?;
+        self.create(path)?;
         self.sync.insert(parent.to_owned());
         self.seen.insert(path.to_owned());
         Ok(())
     }
 
-    fn create(&mut self, disk: &Disk, path: &Path) -> io::Result<()> {
+    fn create(&mut self, path: &Path) -> io::Result<()> {
         if look::is_folder(path)? {
             return Ok(());
         }
-        match disk.create_folder(path) {
+        match self.disk.create_folder(path) {
             Ok(()) => {
                 self.created.push(path.to_owned());
                 Ok(())
@@ -172,24 +186,26 @@ impl Plan<'_> {
         }
     }
 
-    /// Makes all of them durable.
+    /// Makes all of them durable; answers those that were made, each behind the one above it.
     ///
     /// A failed sync is not tried again: what was made is taken back, so that a repetition makes it anew.
-    pub(crate) fn commit(self, disk: &Disk) -> io::Result<()> {
-        let synced = self.sync.iter().try_for_each(|path| disk.sync_folder(path));
-        if let Err(error) = synced {
-            for path in self.created.iter().rev() {
-                // Whoever uses the folder already keeps it.
-                let _ = disk.remove_folder(path);
-            }
-            return Err(error);
-        }
+    pub(crate) fn commit(mut self) -> io::Result<Vec<PathBuf>> {
+        let mut above = self.sync.iter();
+        above.try_for_each(|path| self.disk.sync_folder(path))?;
         let mut known = self.folders.lock_known();
         if known.len() + self.seen.len() > MOST_KNOWN {
             known.clear();
         }
-        known.extend(self.seen);
-        Ok(())
+        known.extend(mem::take(&mut self.seen));
+        drop(known);
+        Ok(mem::take(&mut self.created))
+    }
+}
+
+impl Drop for Plan<'_> {
+    fn drop(&mut self) {
+        self.no_removal = None;
+        self.folders.take_back(self.disk, &self.created);
     }
 }
 

@@ -56,6 +56,28 @@ fn a_full_disk_is_told_apart_and_writing_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn what_finds_no_room_leaves_no_empty_folder_behind() {
+    for operate in [link_tag, link_tag_at_once] {
+        let mut failures = 0;
+        for step in 0..100 {
+            let storage = Storage::new();
+            drop(storage.open());
+            let before = storage.empty_folders();
+            let full = Arc::new(NoSpaceAt::new(step));
+            let folder = storage.open_with(full).unwrap();
+            if operate(&folder).is_ok() {
+                break;
+            }
+            failures += 1;
+            let left = storage.empty_folders();
+            let left: Vec<_> = left.difference(&before).collect();
+            assert!(left.is_empty(), "after {step} steps: {left:?}");
+        }
+        assert!(failures > 10, "only {failures} steps failed");
+    }
+}
+
+#[test]
 fn a_full_disk_lets_things_be_removed() {
     let storage = Storage::new();
     let folder = storage.open();

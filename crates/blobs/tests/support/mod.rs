@@ -1,6 +1,7 @@
 //! What the tests of the storage folder share.
 #![expect(dead_code, reason = "each test program uses a part of it")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -85,6 +86,22 @@ impl Storage {
             }
         }
         found.sort();
+        found
+    }
+
+    /// All folders below the root in which there is nothing.
+    pub(crate) fn empty_folders(&self) -> BTreeSet<PathBuf> {
+        let mut found = BTreeSet::new();
+        let mut folders = vec![self.root()];
+        while let Some(folder) = folders.pop() {
+            let entries: Vec<_> = fs::read_dir(&folder).unwrap().collect();
+            if entries.is_empty() {
+                found.insert(folder);
+                continue;
+            }
+            let paths = entries.into_iter().map(|entry| entry.unwrap().path());
+            folders.extend(paths.filter(|path| path.is_dir()));
+        }
         found
     }
 
