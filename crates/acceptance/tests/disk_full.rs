@@ -287,16 +287,9 @@ fn cancelling_an_upload_on_a_full_disk_makes_room_at_once() {
 fn sixteen_pushers_who_fill_a_disk_leave_the_reserve_alone() {
     let disk = Disk::beyond_reserve(40 * MIB);
     let server = disk.serve();
-    let taken = thread::scope(|scope| {
-        let pushers = (0..16).map(|number| {
-            let client = Client::of(&server).pushing_by(Way::Streamed);
-            scope.spawn(move || fill_with_images(&client, number))
-        });
-        let pushers: Vec<_> = pushers.collect();
-        let taken = pushers.into_iter().map(thread::ScopedJoinHandle::join);
-        taken
-            .map(|taken| taken.expect("no pusher fails"))
-            .sum::<u64>()
+    let layers = [700_000, 1000];
+    let taken = sixteen_pushers(&server, |client, number| {
+        fill_with_images(client, number, &layers)
     });
 
     // The database and the links of what was taken come from the reserve, and that is what it is for.
@@ -314,11 +307,47 @@ fn sixteen_pushers_who_fill_a_disk_leave_the_reserve_alone() {
     }
 }
 
+#[test]
+fn sixteen_pushers_who_use_up_the_files_leave_enough_for_the_tree() {
+    let disk = Disk::with_files(3000);
+    let mut server = disk.serve();
+
+    let taken = sixteen_pushers(&server, |client, number| {
+        fill_with_images(client, number, &[1000])
+    });
+
+    assert!(taken > 50, "only {taken} images fitted");
+    assert!(disk.free() > 2 * RESERVE, "there are bytes enough");
+    let client = Client::of(&server);
+    let held = &Image::with_layers(0, &[1000]).layers[0];
+    is_refused_clearly(client.mount("other", &held.digest, Some("app-0")));
+    // It stops only once the tree holds everything, and complains of nothing on the way.
+    server.restart();
+    let there: usize = (0..16)
+        .map(|number| client.tags(&format!("app-{number}")).len())
+        .sum();
+    assert_eq!(there as u64, taken);
+}
+
+/// Lets sixteen clients push at the same time; the sum of what they answer.
+fn sixteen_pushers(server: &TestServer, push: impl Fn(&Client, u64) -> u64 + Sync) -> u64 {
+    thread::scope(|scope| {
+        let pushers = (0..16).map(|number| {
+            let client = Client::of(server).pushing_by(Way::Streamed);
+            let push = &push;
+            scope.spawn(move || push(&client, number))
+        });
+        let pushers: Vec<_> = pushers.collect();
+        let taken = pushers.into_iter().map(thread::ScopedJoinHandle::join);
+        taken.map(|taken| taken.expect("no pusher fails")).sum()
+    })
+}
+
 /// Pushes images until one is refused; how many were taken.
-fn fill_with_images(client: &Client, number: u64) -> u64 {
+fn fill_with_images(client: &Client, number: u64, layers: &[usize]) -> u64 {
     let mut taken = 0;
     loop {
-        let image = Image::with_layers(number << 32 | taken, &[700_000, 1000]);
+        let image = Image::with_layers(number << 32 | taken, layers);
         let repo = format!("app-{number}");
         let reply = client.push_image(&repo, &format!("v{taken}"), &image);
         if reply.status() != Some(201) {

@@ -41,6 +41,11 @@ impl Changes {
         self.hurry.notify_one();
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed) as u64
+    }
+
     /// A round begins, which takes all that were counted.
     pub(crate) fn taken(&self) {
         self.count.store(0, Ordering::Relaxed);

@@ -36,6 +36,9 @@ impl Registry {
     where
         F: Fn(&boxyard_oci::RepoName) -> Option<Permit<Pull>>,
     {
+        if !self.has_room_for(0).await? {
+            return Err(PushError::NoSpace);
+        }
         self.projector.room(self.settings.backlog).await;
         let source = match source {
             MountSource::From(from) => Some(from),

@@ -56,6 +56,11 @@ impl Handle {
         self.changes.hurry();
     }
 
+    /// How many changes the tree has not followed yet, or a few more.
+    pub(crate) fn behind(&self) -> u64 {
+        *self.backlog.borrow() + self.changes.count()
+    }
+
     /// Waits until fewer than `limit` paths are behind, so that the queue stays bounded.
     pub(crate) async fn room(&self, limit: u64) {
         if *self.backlog.borrow() < limit {
