@@ -7,6 +7,7 @@ mod file_sender;
 mod path;
 pub(crate) mod places;
 pub(crate) mod socket;
+mod streams;
 
 use std::io;
 use std::sync::Arc;

@@ -1,8 +1,7 @@
 //! One connection: encrypted if it is to be, then served until it ends, rests too long, or has to stop.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use boxyard_registry::Shortcut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::ConnectionLimits;
 use super::places::Seat;
 use super::socket::{Socket, Stream};
+use super::streams::{Begun, Driver};
 use crate::activity::Activity;
 use crate::app::App;
 use crate::error::chain;
@@ -25,7 +25,7 @@ use crate::linger::{self, Linger};
 use crate::log::access::AccessLog;
 use crate::peer::{Address, Peer};
 use crate::service::Service;
-use crate::tls::{Flusher, Gathered, HandshakeError, Tls};
+use crate::tls::{Gathered, HandshakeError, Tls};
 
 /// The longest head of a request, which is answered with 431 when it is longer; `?tag=` may be there often.
 const HEAD_BYTES: usize = 64 << 10;
@@ -37,6 +37,8 @@ const STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 1 << 20;
 /// The same for all bodies of a connection, so that one that nobody takes at the moment does not hold up the others.
 const CONNECTION_WINDOW: u32 = 8 << 20;
+/// How much of one body of HTTP/2 waits to be encrypted, which then still finds it in the cache of a core.
+const QUEUED: usize = 128 << 10;
 /// How often a connection is looked at, unless it may rest for less than that.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a finished connection has for its farewell.
@@ -142,13 +144,15 @@ impl Common {
         });
         let flusher = stream.flusher();
         let io = TokioIo::new(Linger::new(stream, place));
-        let builder = builder(versions);
-        let mut connection = pin!(builder.serve_connection(io, service));
+        let begun = Begun::default();
+        let builder = builder(versions, begun.clone());
+        let connection = pin!(builder.serve_connection(io, service));
+        let mut driver = Driver::new(connection, begun, flusher);
         // Each wakeup of a connection asks all that it waits for, but what is in here only when it has something to say: its locks are shared by all connections.
         let mut supervisor = FuturesUnordered::from_iter([self.supervise(&activity, &leave)]);
         let end = tokio::select! {
             biased;
-            ended = driven(connection.as_mut(), &flusher) => {
+            ended = driver.run() => {
                 if let Err(error) = ended {
                     tracing::debug!(error = %chain(&*error), peer = %address, "a connection ended early");
                 }
@@ -165,20 +169,19 @@ impl Common {
                 }
             }
             End::Overdue => {
-                connection.as_mut().graceful_shutdown();
-                let _ = timeout(FAREWELL, driven(connection, &flusher)).await;
+                driver.connection().graceful_shutdown();
+                let _ = timeout(FAREWELL, driver.run()).await;
                 return;
             }
         }
         // Whoever has connected a moment ago is about to ask.
         tokio::select! {
-            _ = driven(connection.as_mut(), &flusher) => return,
+            _ = driver.run() => return,
             _ = timeout(BEGINNING, activity.first()) => {}
             () = self.cut.cancelled() => {}
         }
-        connection.as_mut().graceful_shutdown();
-        let connection = driven(connection, &flusher);
-        let _ = self.cut.run_until_cancelled(connection).await;
+        driver.connection().graceful_shutdown();
+        let _ = self.cut.run_until_cancelled(driver.run()).await;
     }
 
     /// Waits until the connection has to end, whatever it does.
@@ -204,20 +207,6 @@ impl Common {
     }
 }
 
-/// Serves a connection, and sends what it has written whenever it can do no more for now.
-fn driven<C: Future>(
-    mut connection: Pin<&mut C>,
-    flusher: &Flusher,
-) -> impl Future<Output = C::Output> {
-    poll_fn(move |context| {
-        let ended = connection.as_mut().poll(context);
-        if ended.is_pending() {
-            flusher.flush(context);
-        }
-        ended
-    })
-}
-
 /// Says why there is no encrypted connection: what somebody has to mend is said aloud.
 fn say(error: &HandshakeError, address: Address) {
     match error {
@@ -233,8 +222,8 @@ fn say(error: &HandshakeError, address: Address) {
     }
 }
 
-fn builder(versions: Versions) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(versions: Versions, begun: Begun) -> Builder<Begun> {
+    let mut builder = Builder::new(begun);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -251,6 +240,7 @@ fn builder(versions: Versions) -> Builder<TokioExecutor> {
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(QUEUED)
         .max_header_list_size(u32::try_from(HEAD_BYTES).expect("a head is shorter than 4 GiB"));
     match versions {
         Versions::One => builder.http1_only(),
