@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 /// How much of each upload is written to the page cache.
 const CACHED: u64 = 4 << 20;
 /// What the disk takes in one piece; places in the file and in memory are multiples of it.
-const BLOCK: usize = 4 << 10;
+pub(crate) const BLOCK: usize = 4 << 10;
 /// So many write this way at once, each from memory of its own; who comes beside them writes through the page cache.
 ///
 /// That keeps a disk busy, and two hundred pushes from having as many copies in memory.
@@ -59,7 +59,7 @@ pub(crate) fn write(file: &File, pieces: &[impl AsRef<[u8]>], offset: u64) -> io
     })
 }
 
-/// The same with the whole blocks past the page cache, from a copy in `memory`.
+/// The same with the whole blocks past the page cache, from a copy in `memory` unless they lie as the disk wants them.
 fn write_past(
     file: &File,
     place: Place,
@@ -67,7 +67,10 @@ fn write_past(
     offset: u64,
     memory: &mut Vec<u8>,
 ) -> io::Result<()> {
-    let bytes = place.fill(memory, pieces);
+    let bytes = match pieces {
+        [piece] if place.suits(piece.as_ref()) => piece.as_ref(),
+        _ => place.fill(memory, pieces),
+    };
     let (before, rest) = bytes.split_at(place.before);
     let (blocks, after) = rest.split_at(place.blocks);
     let at = offset + before.len() as u64;
@@ -101,6 +104,11 @@ impl Place {
             blocks,
             len,
         }
+    }
+
+    /// Whether the first whole block of `bytes` begins at a multiple of its size, as in a [`Buffer`](crate::Buffer).
+    fn suits(self, bytes: &[u8]) -> bool {
+        bytes[self.before..].as_ptr().align_offset(BLOCK) == 0
     }
 
     /// Copies the pieces to where the first whole block begins at a multiple of its size.
@@ -145,7 +153,10 @@ fn is_suited(file: &File) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::Buffer;
 
     fn noise(len: usize) -> Vec<u8> {
         let numbers = (0..).map(|number: u32| number.wrapping_mul(2_654_435_761));
@@ -168,6 +179,23 @@ mod tests {
         file.read_exact_at(&mut read, 0).unwrap();
         assert!(read == bytes);
         assert_eq!(file.metadata().unwrap().len(), bytes.len() as u64);
+    }
+
+    #[test]
+    fn bytes_that_lie_as_on_the_disk_are_written_from_where_they_are() {
+        let offset = CACHED + 5;
+        let bytes = noise(1_000_000);
+        let mut buffer = Buffer::take(bytes.len(), offset);
+        buffer.fill(&mut Bytes::from(bytes.clone()));
+        let piece = buffer.freeze();
+        let file = tempfile::tempfile().unwrap();
+
+        assert!(Place::of(offset, piece.len()).suits(&piece));
+        write(&file, &[piece], offset).unwrap();
+
+        let mut read = vec![0; bytes.len()];
+        file.read_exact_at(&mut read, offset).unwrap();
+        assert!(read == bytes);
     }
 
     #[test]

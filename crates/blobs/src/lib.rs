@@ -11,6 +11,7 @@ mod action;
 mod at_once;
 mod batch;
 mod blob;
+mod buffer;
 mod claims;
 mod direct;
 mod disk;
@@ -45,6 +46,7 @@ pub mod testing;
 
 pub use action::{Action, Stopwatch};
 pub use batch::Batch;
+pub use buffer::Buffer;
 pub use disk::{Faults, NoFaults, Step};
 pub use folder::{Folder, Space};
 pub use layout::Tree;

@@ -1,6 +1,7 @@
 //! Receiving a body: one batch is hashed and written while the next arrives.
 
 mod ahead;
+mod batch;
 mod share;
 
 use boxyard_blobs::{Upload, UploadId};
@@ -15,6 +16,7 @@ use crate::push_error::{Body, PushError};
 use crate::sessions::{Slot, Turn};
 use crate::space::has_room;
 use ahead::Ahead;
+use batch::Batch;
 use share::Share;
 
 impl Registry {
@@ -86,11 +88,11 @@ impl Registry {
         let mut body = body.fuse();
         let begins = upload.size();
         let announced = range.map(ContentRange::len);
-        let mut batch = gather(&mut body, turn, &share, Vec::new()).await;
+        let mut batch = gather(&mut body, turn, share.begin(begins, Vec::new())).await;
         loop {
-            let chunks = match batch {
-                Ok(chunks) if chunks.is_empty() => break,
-                Ok(chunks) => chunks,
+            let (chunks, later) = match batch {
+                Ok((chunks, _)) if chunks.is_empty() => break,
+                Ok(gathered) => gathered,
                 Err(error) => return (Some(upload), Err(error)),
             };
             let reached = upload.size() - begins + length(&chunks);
@@ -104,9 +106,11 @@ impl Registry {
                 );
             }
             let whole = upload.whole(length(&chunks));
-            let (chunks, rest) = split(chunks, whole);
+            let (chunks, mut rest) = split(chunks, whole);
+            rest.extend(later);
+            let next = share.begin(upload.size() + whole, rest);
             let writing = self.write(upload, chunks);
-            let (written, next) = tokio::join!(writing, gather(&mut body, turn, &share, rest));
+            let (written, next) = tokio::join!(writing, gather(&mut body, turn, next));
             upload = match written {
                 Ok(upload) => upload,
                 Err(error) => return (None, Err(error)),
@@ -194,32 +198,25 @@ fn split(mut chunks: Vec<Bytes>, most: u64) -> (Vec<Bytes>, Vec<Bytes>) {
     (chunks, rest)
 }
 
-/// Takes what arrives, behind what is left of the last batch, until a batch is full or the body ends; an empty batch is the end.
+/// Takes what arrives until the batch is full or the body ends: what is to be written now, and what after that; nothing is the end.
 async fn gather(
     body: &mut Fuse<Body>,
     turn: &Turn<'_>,
-    share: &Share,
-    mut chunks: Vec<Bytes>,
-) -> Result<Vec<Bytes>, PushError> {
-    let mut gathered: usize = chunks.iter().map(Bytes::len).sum();
-    while gathered < share.batch() {
+    mut batch: Batch,
+) -> Result<(Vec<Bytes>, Vec<Bytes>), PushError> {
+    while !batch.is_full() {
         let next = tokio::select! {
             next = body.next() => next,
             () = turn.over() => return Err(PushError::TakenOver),
         };
         match next {
-            Some(Ok(chunk)) => {
-                gathered += chunk.len();
-                if !chunk.is_empty() {
-                    chunks.push(chunk);
-                }
-            }
+            Some(Ok(chunk)) => batch.push(chunk),
             // A client that resumes is told the size that was written, so a batch cut short is simply sent again.
             Some(Err(error)) => return Err(PushError::Body(error)),
             None => break,
         }
     }
-    Ok(chunks)
+    Ok(batch.finish())
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
+
+use super::batch::Batch;
+
 /// What the batches of all uploads hold together, about.
 const TOGETHER: usize = 32 << 20;
 /// Batches in flight for each upload: one is written, perhaps from a copy, while the next arrives.
@@ -26,13 +30,13 @@ impl Share {
         Self
     }
 
-    /// How large a batch may be now.
+    /// A batch as large as it may be now, which begins with `rest` at `offset`.
     #[expect(
         clippy::unused_self,
         reason = "only who holds a share counts among those who do"
     )]
-    pub(super) fn batch(&self) -> usize {
-        among(SHARING.load(Ordering::Relaxed))
+    pub(super) fn begin(&self, offset: u64, rest: Vec<Bytes>) -> Batch {
+        Batch::begin(offset, among(SHARING.load(Ordering::Relaxed)), rest)
     }
 }
 
@@ -42,8 +46,10 @@ impl Drop for Share {
     }
 }
 
+/// One of a few sizes, so that memory of one fits another.
 fn among(uploads: usize) -> usize {
-    (TOGETHER / EACH / uploads.max(1)).clamp(LEAST, MOST)
+    let part = (TOGETHER / EACH / uploads.max(1)).clamp(LEAST, MOST);
+    1 << part.ilog2()
 }
 
 #[cfg(test)]
@@ -54,7 +60,8 @@ mod tests {
     fn the_more_clients_send_the_less_each_has_in_memory() {
         assert_eq!(among(1), MOST);
         assert_eq!(among(10), MOST);
-        assert_eq!(among(128), TOGETHER / 384);
+        assert_eq!(among(128), 64 << 10);
+        assert_eq!(among(40), 256 << 10);
         assert!(160 * EACH * among(160) <= TOGETHER);
         assert_eq!(among(100_000), LEAST);
     }
