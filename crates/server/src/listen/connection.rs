@@ -37,6 +37,8 @@ const STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 1 << 20;
 /// The same for all bodies of a connection, so that one that nobody takes at the moment does not hold up the others.
 const CONNECTION_WINDOW: u32 = 8 << 20;
+/// The longest frame that a client may send: the longer, the fewer have to be looked at, and each is in memory whole.
+const FRAME: u32 = 64 << 10;
 /// How much of one body of HTTP/2 waits to be encrypted, which then still finds it in the cache of a core.
 const QUEUED: usize = 128 << 10;
 /// How often a connection is looked at, unless it may rest for less than that.
@@ -240,6 +242,7 @@ fn builder(versions: Versions, begun: Begun) -> Builder<Begun> {
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
         .max_send_buf_size(QUEUED)
         .max_header_list_size(u32::try_from(HEAD_BYTES).expect("a head is shorter than 4 GiB"));
     match versions {
