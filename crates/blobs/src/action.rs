@@ -118,7 +118,7 @@ mod tests {
         batch.write_link(Tree::Distribution, &link, &digest);
         batch.finish().unwrap();
         folder.layers(&repo).unwrap();
-        folder.remove_blob(&digest).unwrap();
+        folder.remove_blobs(&[digest]).unwrap();
 
         let expected = [
             Action::Move,

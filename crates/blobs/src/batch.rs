@@ -281,6 +281,7 @@ impl Folder {
 
     fn make_removals(&self, stage: &Stage) -> io::Result<()> {
         let inner = &self.inner;
+        let watched = inner.filesystems.watch_many(stage.removals.len())?;
         let mut gone: BTreeSet<PathBuf> = BTreeSet::new();
         for (_, removal) in stage.removals.iter().rev() {
             match removal {
@@ -293,7 +294,8 @@ impl Folder {
                 }
             }
         }
-        sync_absence(&inner.disk, gone.iter().map(PathBuf::as_path))
+        let gone = gone.iter().map(PathBuf::as_path);
+        sync_absence(&inner.disk, watched.as_ref(), gone)
     }
 
     /// Answers what is gone and not yet durably so.

@@ -1,8 +1,9 @@
 //! Committed blobs.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use boxyard_oci::{Algorithm, Digest};
 
@@ -51,28 +52,44 @@ impl Folder {
         })
     }
 
-    /// Removes a blob's file and its folder durably; answers whether there was a file.
-    pub fn remove_blob(&self, digest: &Digest) -> io::Result<bool> {
-        let _claim = self.inner.claims.claim(digest);
-        self.timed(Action::Delete, || self.remove_claimed_blob(digest))
+    /// Removes the files of blobs with their folders, and makes that durable together; answers those that could not be removed.
+    ///
+    /// After an error none of them is known to be gone for good.
+    pub fn remove_blobs(&self, digests: &[Digest]) -> io::Result<Vec<(Digest, io::Error)>> {
+        let inner = &self.inner;
+        // In their order, so that nobody waits for us who holds what we wait for.
+        let digests = BTreeSet::from_iter(digests);
+        let claims = digests.iter().map(|digest| inner.claims.claim(digest));
+        let _claims: Vec<_> = claims.collect();
+        let watched = inner.filesystems.watch_many(digests.len())?;
+        let mut failed = Vec::new();
+        let mut folders = Vec::new();
+        for digest in digests {
+            match self.timed(Action::Delete, || self.remove_claimed_blob(digest)) {
+                Ok(folder) => folders.push(folder),
+                Err(error) => failed.push((*digest, error)),
+            }
+        }
+        let gone = folders.iter().map(PathBuf::as_path);
+        crate::remove::sync_absence(&inner.disk, watched.as_ref(), gone)?;
+        Ok(failed)
     }
 
-    fn remove_claimed_blob(&self, digest: &Digest) -> io::Result<bool> {
+    /// Answers what is not there any more: the blob's folder, or what was in it.
+    fn remove_claimed_blob(&self, digest: &Digest) -> io::Result<PathBuf> {
         let inner = &self.inner;
-        let folder = inner.layout.blob_folder(digest);
+        let (folder, file) = (inner.layout.blob_folder(digest), inner.layout.blob(digest));
+        // An earlier removal may have ended before its sync, so what is gone already is synced as well.
         if !look::is_folder(&folder)? {
-            // An earlier removal may have ended before its sync.
-            crate::remove::sync_absence(&inner.disk, [folder.as_path()])?;
-            return Ok(false);
+            return Ok(folder);
         }
-        let existed = inner.disk.unlink(&inner.layout.blob(digest))?;
+        inner.disk.unlink(&file)?;
         self.remove_unfinished(&folder)?;
-        if inner.disk.remove_folder(&folder)? {
-            crate::remove::sync_absence(&inner.disk, [folder.as_path()])?;
+        Ok(if inner.disk.remove_folder(&folder)? {
+            folder
         } else {
-            inner.disk.sync_folder(&folder)?;
-        }
-        Ok(existed)
+            file
+        })
     }
 
     /// Removes what writers that were cut short left beside a blob.

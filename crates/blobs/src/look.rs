@@ -99,6 +99,11 @@ pub(crate) fn is_folder(path: &Path) -> io::Result<bool> {
     Ok(opened.is_some())
 }
 
+/// The number of the filesystem that something is on.
+pub(crate) fn device(path: &Path) -> io::Result<Option<u64>> {
+    Ok(stat(path)?.map(|stat| stat.st_dev))
+}
+
 /// The size of a plain file.
 pub(crate) fn file_size(path: &Path) -> io::Result<Option<u64>> {
     Ok(stat(path)?.as_ref().and_then(size_of_file))

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::disk::Disk;
 use crate::folders::Folders;
 use crate::look::{self, Kind};
+use crate::syncing::Watched;
 
 /// Removes a folder and everything in it; answers whether there was one.
 ///
@@ -30,11 +31,12 @@ pub(crate) fn remove_tree(disk: &Disk, folders: &Folders, path: &Path) -> io::Re
     Ok(true)
 }
 
-/// Makes it durable that there is nothing at these paths, by syncing each nearest folder above them once.
+/// Makes it durable that there is nothing at these paths, by syncing each nearest folder above them once, or all that is watched.
 ///
 /// That is needed even if this call removed nothing: an earlier one may have ended before its sync.
 pub(crate) fn sync_absence<'p>(
     disk: &Disk,
+    watched: Option<&Watched<'_>>,
     paths: impl IntoIterator<Item = &'p Path>,
 ) -> io::Result<()> {
     let mut folders = BTreeSet::new();
@@ -46,7 +48,12 @@ pub(crate) fn sync_absence<'p>(
             }
         }
     }
-    folders
-        .into_iter()
-        .try_for_each(|folder| disk.sync_folder(folder))
+    let mut covered = None;
+    for folder in folders {
+        match watched {
+            Some(watched) if watched.covers(folder)? => covered = Some(watched),
+            _ => disk.sync_folder(folder)?,
+        }
+    }
+    covered.map_or(Ok(()), |watched| watched.sync(disk))
 }

@@ -85,6 +85,11 @@ impl Filesystems {
         });
         Ok(Watched(opened.collect::<io::Result<_>>()?))
     }
+
+    /// The same where so many files are to be synced as a whole.
+    pub(crate) fn watch_many(&self, files: usize) -> io::Result<Option<Watched<'_>>> {
+        self.suit(files).then(|| self.watch()).transpose()
+    }
 }
 
 /// The same, with all that fails from now on to be told by [`Watched::sync`].
@@ -92,6 +97,17 @@ impl Filesystems {
 pub(crate) struct Watched<'a>(Vec<(&'a Path, OwnedFd)>);
 
 impl Watched<'_> {
+    /// Whether a folder is on one of them, and not on what somebody mounted within the trees.
+    pub(crate) fn covers(&self, folder: &Path) -> io::Result<bool> {
+        let device = look::device(folder)?;
+        for (_, watched) in &self.0 {
+            if device == Some(rustix::fs::fstat(watched)?.st_dev) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Makes all that was written durable, or tells that some of it is not.
     pub(crate) fn sync(&self, disk: &Disk) -> io::Result<()> {
         let mut all = self.0.iter();

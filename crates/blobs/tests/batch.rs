@@ -11,7 +11,7 @@ use std::sync::Arc;
 use boxyard_blobs::testing::{CrashAt, Recorder};
 use boxyard_blobs::{Batch, Folder, Link, LinkText, Step, Tree};
 use boxyard_oci::{Digest, RepoName};
-use support::{Storage, begin, digest, repo, tag};
+use support::{Storage, begin, digest, remove, repo, tag};
 
 const TREE: Tree = Tree::Distribution;
 
@@ -199,7 +199,7 @@ fn a_removed_blob_takes_along_what_its_writer_left_unfinished() {
         let _ = written.and_then(|folder| folder.write_blob(&blob, b"bytes"));
         let folder = storage.open();
 
-        folder.remove_blob(&blob).unwrap();
+        remove(&folder, &[blob]).unwrap();
 
         assert_eq!(storage.files(), []);
         assert_eq!(folder.blobs(None, 9).unwrap().0, []);
@@ -216,7 +216,7 @@ fn a_file_that_does_not_belong_to_a_blob_outlives_it() {
     folder.write_blob(&digest(b"1"), b"1").unwrap();
     let notes = storage.plant(&format!("blobs/sha256/{}/{hex}/notes", &hex[..2]), b"");
 
-    assert!(folder.remove_blob(&digest(b"1")).unwrap());
+    remove(&folder, &[digest(b"1")]).unwrap();
 
     assert!(notes.exists());
     assert_eq!(folder.blob_size(&digest(b"1")).unwrap(), None);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use boxyard_blobs::testing::CrashAt;
 use boxyard_blobs::{Folder, Link, LinkText, Syncing, Tree, UploadId};
 use boxyard_oci::{Digest, RepoName, Tag};
-use support::{Storage, begin, content, crash_everywhere, digest, noon, push, repo, tag};
+use support::{Storage, begin, content, crash_everywhere, digest, noon, push, remove, repo, tag};
 
 const TREE: Tree = Tree::Distribution;
 
@@ -170,17 +170,23 @@ fn the_folders_of_a_repository_are_made_without_anything_in_them() {
 }
 
 #[test]
-fn a_removed_blob_leaves_nothing_behind() {
-    let blob = digest(b"some bytes");
+fn removed_blobs_leave_nothing_behind() {
+    let contents = [b"some bytes".as_slice(), b"other bytes"];
+    let blobs = contents.map(digest);
 
     crash_everywhere(
-        |folder| folder.write_blob(&blob, b"some bytes").unwrap(),
-        |folder| folder.remove_blob(&blob).map(|_| ()),
-        |folder| assert!(content(folder, &blob).is_none_or(|bytes| bytes == b"some bytes")),
         |folder| {
-            assert_eq!(folder.blob_size(&blob).unwrap(), None);
-            assert_eq!(folder.blobs(None, 10).unwrap().0, []);
+            for (blob, bytes) in blobs.iter().zip(contents) {
+                folder.write_blob(blob, bytes).unwrap();
+            }
         },
+        |folder| remove(folder, &blobs),
+        |folder| {
+            for (blob, bytes) in blobs.iter().zip(contents) {
+                assert!(content(folder, blob).is_none_or(|read| read == bytes));
+            }
+        },
+        |folder| assert_eq!(folder.blobs(None, 10).unwrap().0, []),
     );
 }
 

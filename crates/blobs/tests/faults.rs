@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use boxyard_blobs::testing::{FailOnce, NoSpaceAt};
 use boxyard_blobs::{Folder, Link, Step, Syncing, Tree, UploadFault};
-use support::{Storage, begin, content, digest, push, repo, tag};
+use support::{Storage, begin, content, digest, push, remove, repo, tag};
 
 fn link_tag_at_once(folder: &Folder) -> io::Result<()> {
     folder.sync_by(Syncing::Whole);
@@ -91,12 +91,64 @@ fn a_full_disk_lets_things_be_removed() {
     batch.remove_repository_if_empty(Tree::Distribution, &repo("a/b"));
     batch.finish().unwrap();
 
-    assert!(full.remove_blob(&digest(b"bytes")).unwrap());
+    remove(&full, &[digest(b"bytes")]).unwrap();
     assert_eq!(
         full.repository_folders(Tree::Distribution, None, 9)
             .unwrap(),
         []
     );
+}
+
+#[test]
+fn a_blob_that_cannot_be_removed_keeps_no_other_one() {
+    let storage = Storage::new();
+    let blobs = [digest(b"1"), digest(b"2"), digest(b"3")];
+    let folder = storage
+        .open_with(Arc::new(FailOnce::new(Step::Unlink, 0)))
+        .unwrap();
+    for (blob, bytes) in blobs.iter().zip([b"1", b"2", b"3"]) {
+        folder.write_blob(blob, bytes).unwrap();
+    }
+
+    let failed = folder.remove_blobs(&blobs).unwrap();
+
+    let left: Vec<_> = failed.into_iter().map(|(blob, _)| blob).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    for blob in blobs {
+        let is_there = folder.blob_size(&blob).unwrap().is_some();
+        assert_eq!(is_there, left.contains(&blob));
+    }
+    remove(&folder, &left).unwrap();
+    assert_eq!(folder.blobs(None, 10).unwrap().0, []);
+}
+
+#[test]
+fn removals_whose_sync_fails_are_not_called_done_and_can_be_repeated() {
+    for (syncing, step) in [
+        (Syncing::Each, Step::SyncFolder),
+        (Syncing::Whole, Step::SyncFilesystem),
+    ] {
+        let failures = (0..20).filter(|after| removal_fails(syncing, step, *after));
+        assert!(failures.count() > 0, "{step:?} never failed");
+    }
+}
+
+/// Whether a removal fails with one of its syncs; it is repeated then.
+fn removal_fails(syncing: Syncing, step: Step, after: usize) -> bool {
+    let storage = Storage::new();
+    storage.open().write_blob(&digest(b"1"), b"1").unwrap();
+    let Ok(folder) = storage.open_with(Arc::new(FailOnce::new(step, after))) else {
+        return false;
+    };
+    folder.sync_by(syncing);
+
+    if remove(&folder, &[digest(b"1")]).is_ok() {
+        return false;
+    }
+
+    remove(&folder, &[digest(b"1")]).unwrap();
+    assert_eq!(folder.blobs(None, 10).unwrap().0, []);
+    true
 }
 
 #[test]

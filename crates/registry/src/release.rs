@@ -52,30 +52,35 @@ impl Registry {
             .end_releases(&removed)
             .await
             .during("end what was let go of")?;
-        let Some((_, source)) = failed.first() else {
-            return Ok(kept + removed.len());
+        let done = kept + removed.len();
+        let Some(Failed { digests, source }) = failed else {
+            return Ok(done);
         };
         tracing::error!(error = %source, "the file of a deleted blob could not be removed; it stays queued");
-        let done = kept + removed.len();
-        let failed: Vec<Digest> = failed.into_iter().map(|(digest, _)| digest).collect();
         self.meta
-            .postpone_releases(&failed)
+            .postpone_releases(&digests)
             .await
             .during("postpone what could not be removed")?;
         Ok(done)
     }
 }
 
-type Failed = Vec<(Digest, std::io::Error)>;
+/// Blobs whose files may still be there, and why for one of them.
+struct Failed {
+    digests: Vec<Digest>,
+    source: std::io::Error,
+}
 
-fn remove(folder: &Folder, released: Vec<Digest>) -> (Vec<Digest>, Failed) {
-    let mut removed = Vec::new();
-    let mut failed = Vec::new();
-    for digest in released {
-        match folder.remove_blob(&digest) {
-            Ok(_) => removed.push(digest),
-            Err(error) => failed.push((digest, error)),
+fn remove(folder: &Folder, mut released: Vec<Digest>) -> (Vec<Digest>, Option<Failed>) {
+    let failed = match folder.remove_blobs(&released) {
+        Ok(failed) => failed,
+        Err(source) => {
+            let digests = released;
+            return (Vec::new(), Some(Failed { digests, source }));
         }
-    }
-    (removed, failed)
+    };
+    let (digests, errors): (Vec<Digest>, Vec<std::io::Error>) = failed.into_iter().unzip();
+    released.retain(|digest| !digests.contains(digest));
+    let first = errors.into_iter().next();
+    (released, first.map(|source| Failed { digests, source }))
 }

@@ -177,3 +177,12 @@ pub(crate) fn push(folder: &Folder, repo: &RepoName, bytes: &[u8]) -> io::Result
 pub(crate) fn content(folder: &Folder, digest: &Digest) -> Option<Vec<u8>> {
     folder.read_blob(digest, 1 << 20).unwrap()
 }
+
+/// Removes blobs, each of which must be gone.
+pub(crate) fn remove(folder: &Folder, digests: &[Digest]) -> io::Result<()> {
+    let failed = folder.remove_blobs(digests)?;
+    failed
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |(_, error)| Err(error))
+}
