@@ -129,21 +129,23 @@ impl Place {
     }
 }
 
-/// Writes whole blocks past the page cache, or through it where the disk wants other blocks than these.
+/// Writes whole blocks past the page cache, or through it where the disk wants other blocks than these, or none.
 fn write_blocks(file: &File, blocks: &[u8], offset: u64) -> io::Result<()> {
-    let flags = rustix::fs::fcntl_getfl(file)?;
-    if rustix::fs::fcntl_setfl(file, flags | OFlags::DIRECT).is_err() {
-        return file.write_all_at(blocks, offset);
-    }
-    let written = file.write_all_at(blocks, offset);
-    // Whoever reads the file again has no such memory.
-    rustix::fs::fcntl_setfl(file, flags)?;
-    match written {
+    match write_direct(file, blocks, offset) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             file.write_all_at(blocks, offset)
         }
         written => written,
     }
+}
+
+fn write_direct(file: &File, blocks: &[u8], offset: u64) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    rustix::fs::fcntl_setfl(file, flags | OFlags::DIRECT)?;
+    let written = file.write_all_at(blocks, offset);
+    // Whoever reads the file again has no such memory.
+    rustix::fs::fcntl_setfl(file, flags)?;
+    written
 }
 
 fn is_suited(file: &File) -> bool {
@@ -154,6 +156,7 @@ fn is_suited(file: &File) -> bool {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use rustix::fs::MemfdFlags;
 
     use super::*;
     use crate::Buffer;
@@ -179,6 +182,42 @@ mod tests {
         file.read_exact_at(&mut read, 0).unwrap();
         assert!(read == bytes);
         assert_eq!(file.metadata().unwrap().len(), bytes.len() as u64);
+    }
+
+    /// What `write_blocks` leaves in the file, which must be a write like any other.
+    fn blocks_of(file: &File, blocks: &[u8]) -> Vec<u8> {
+        write_blocks(file, blocks, 0).unwrap();
+        let flags = rustix::fs::fcntl_getfl(file).unwrap();
+        assert!(!flags.contains(OFlags::DIRECT));
+        let mut read = vec![0; blocks.len()];
+        file.read_exact_at(&mut read, 0).unwrap();
+        read
+    }
+
+    #[test]
+    fn a_file_that_is_nowhere_but_in_the_page_cache_is_written_there() {
+        let memory = rustix::fs::memfd_create("blob", MemfdFlags::CLOEXEC).unwrap();
+        let file = File::from(memory);
+        let blocks = noise(2 * BLOCK);
+        let refused = write_direct(&file, &blocks, 0).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+
+        assert!(blocks_of(&file, &blocks) == blocks);
+    }
+
+    #[test]
+    fn what_the_disk_refuses_to_take_directly_is_written_through_the_page_cache() {
+        let file = tempfile::tempfile().unwrap();
+        let bytes = noise(3 * BLOCK);
+        // No disk takes bytes from an odd address, as another takes no blocks of this size.
+        let odd = bytes.as_ptr().align_offset(BLOCK) + 1;
+        let blocks = &bytes[odd..odd + BLOCK];
+        if is_suited(&file) {
+            let refused = write_direct(&file, blocks, 0).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+        }
+
+        assert!(blocks_of(&file, blocks) == blocks);
     }
 
     #[test]
