@@ -57,7 +57,7 @@ pub use names::{Oddities, Oddity, OddityKind};
 pub use open::OpenError;
 pub use resident::read_resident;
 pub use session::{Sidecar, UploadId, UploadIdError};
-pub use shared_map::SharedMap;
+pub use shared_map::shared_map;
 pub use syncing::Syncing;
 pub use transfer::Copied;
 pub use upload::{Upload, UploadFault};

@@ -3,9 +3,10 @@
 //! HTTP is made of bytes that lie somewhere in memory, and so are the parts of a mapped file.
 //! There are two ways from there into a socket, and nobody but the kernel reads the bytes on either:
 //!
-//! - `writev` copies from the map. The kernel must find each page of the map once, which those who send the same file share.
 //! - Whoever writes finds by the addresses which part of the file they are, and has the kernel send that ([`Map::send`]).
-//!   No page of the map is looked for, which is the cheaper way for who is alone with a file.
+//!   No page of the map is looked for, and nothing is copied.
+//! - `writev` copies from the map, whose pages the kernel must find first.
+//!   That is for filesystems which have no `sendfile`.
 //!
 //! This is the only module with `unsafe` code.
 //! Why it is sound:
@@ -29,13 +30,12 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
 use std::slice;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use rustix::fs::sendfile;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 /// How much is read at once where the kernel cannot be asked to fill a map.
@@ -53,8 +53,6 @@ pub struct Map {
     length: usize,
     /// When each part was in memory.
     seen: Mutex<Vec<Option<Instant>>>,
-    /// How many send it.
-    shares: AtomicUsize,
 }
 
 // SAFETY: the mapping belongs to the process and not to a thread, and nothing writes to it.
@@ -84,17 +82,7 @@ impl Map {
             start,
             length,
             seen: Mutex::default(),
-            shares: AtomicUsize::new(0),
         })
-    }
-
-    /// Whether more than one sends it.
-    pub fn is_shared(&self) -> bool {
-        self.shares.load(Ordering::Relaxed) > 1
-    }
-
-    pub(crate) fn shares(&self) -> &AtomicUsize {
-        &self.shares
     }
 
     /// How many bytes are mapped.
@@ -120,6 +108,8 @@ impl Map {
     }
 
     /// Sends as much of `range` as the socket takes now; of a file that ends before, this is an `UnexpectedEof`.
+    ///
+    /// Where the filesystem has no `sendfile`, this writes from the map, and the error is then one of `write(2)`.
     pub fn send(&self, socket: impl AsFd, range: &Range<usize>) -> io::Result<usize> {
         self.check(range);
         let mut at = range.start as u64;
@@ -128,8 +118,24 @@ impl Map {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(sent) => return Ok(sent),
                 Err(Errno::INTR) => {}
+                Err(Errno::INVAL) => return self.write(socket, range),
                 Err(errno) => return Err(errno.into()),
             }
+        }
+    }
+
+    fn write(&self, socket: impl AsFd, range: &Range<usize>) -> io::Result<usize> {
+        let written = retry_on_intr(|| rustix::io::write(&socket, self.bytes(range)));
+        Ok(written?)
+    }
+
+    /// Addresses for the kernel: whoever looks at what is there may end the process.
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        self.check(range);
+        // SAFETY: the range lies within the mapping; that its bytes are there and stay is said above.
+        unsafe {
+            let start = self.start.add(range.start);
+            slice::from_raw_parts(start.as_ptr(), range.len())
         }
     }
 
@@ -252,11 +258,7 @@ impl Buf for Slice {
     }
 
     fn chunk(&self) -> &[u8] {
-        // SAFETY: the range lies within the mapping, which the map keeps; that its bytes are there and stay is said above.
-        unsafe {
-            let start = self.map.start.add(self.range.start);
-            slice::from_raw_parts(start.as_ptr(), self.range.len())
-        }
+        self.map.bytes(&self.range)
     }
 
     fn advance(&mut self, count: usize) {
@@ -270,6 +272,8 @@ mod tests {
     use std::io::{IoSlice, Write};
     use std::os::unix::net::UnixStream;
     use std::thread;
+
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
     use super::*;
 
@@ -326,6 +330,24 @@ mod tests {
             ended.unwrap();
             assert!(came == bytes[4_097..]);
         }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_by_sendfile_is_written_from_the_map() {
+        let bytes = noise(MIB);
+        let (_file, map) = mapped(&bytes);
+        let (from, mut to) = UnixStream::pair().unwrap();
+        // The kernel answers EINVAL to a `sendfile` into what is appended to, and to a `write` it makes no difference.
+        let flags = fcntl_getfl(&from).unwrap();
+        fcntl_setfl(&from, flags | OFlags::APPEND).unwrap();
+        let refused = sendfile(&from, &map.file, Some(&mut 0), 1);
+        assert_eq!(refused.unwrap_err(), Errno::INVAL);
+
+        let sent = map.send(&from, &(5..5_005)).unwrap();
+
+        let mut came = vec![0; sent];
+        io::Read::read_exact(&mut to, &mut came).unwrap();
+        assert!(sent > 0 && came == bytes[5..5 + sent]);
     }
 
     #[test]

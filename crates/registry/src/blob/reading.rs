@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use boxyard_blobs::{Map, SharedMap, read_resident};
+use boxyard_blobs::{Map, read_resident, shared_map};
 use tokio::sync::Semaphore;
 
 use super::buffer::{Buffer, PIECE};
@@ -31,7 +31,7 @@ pub(super) struct Reading {
     at: u64,
     end: u64,
     /// The file as memory, up to where it is sent from there.
-    map: Option<(SharedMap, u64)>,
+    map: Option<(Arc<Map>, u64)>,
 }
 
 impl Reading {
@@ -40,7 +40,7 @@ impl Reading {
             (Content::File(source), Way::Untouched) if end - start >= WORTH_A_MAP => {
                 let until = (end - 1) / PIECE as u64 * PIECE as u64;
                 // Not every filesystem has maps.
-                let map = SharedMap::of(&source.file, blob.size).ok();
+                let map = shared_map(&source.file, blob.size).ok();
                 map.map(|map| (map, until))
             }
             _ => None,
@@ -70,7 +70,7 @@ impl Reading {
                 let end = (self.at / SLICE + 1) * SLICE;
                 let range = address(self.at)..address(end.min(*until));
                 let length = range.len();
-                (source.mapped(map.map(), range).await?, length)
+                (source.mapped(map, range).await?, length)
             }
             _ => source.copied(self.at, self.end).await?,
         };

@@ -11,7 +11,7 @@ use super::Piece;
 
 /// What the two ends of one connection know of the file that is being sent: who makes its answers says which it is, and who writes them finds its parts again.
 ///
-/// It is for files that nobody else sends at the time: 64 MiB layers cost 0.28 s/GiB from a map of one's own, 0.19 by `sendfile`, and 0.16 from a map that others use too.
+/// Nothing is copied on the way; to write from the map costs 0.16 to 0.26 s/GiB where this costs 0.10 to 0.13, with 200 connections that pull 64 MiB.
 /// It keeps no file: as long as there are bytes to be written that are parts of one, those keep it.
 #[derive(Debug, Default)]
 pub struct Shortcut(Mutex<Weak<Map>>);
@@ -28,9 +28,7 @@ impl Shortcut {
     pub fn open(&self, piece: &Piece) {
         let Some(map) = piece.map() else { return };
         let mut known = self.known();
-        if map.is_shared() {
-            *known = Weak::new();
-        } else if known.as_ptr() != Arc::as_ptr(map) {
+        if known.as_ptr() != Arc::as_ptr(map) {
             *known = Arc::downgrade(map);
         }
     }

@@ -134,15 +134,10 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let found = self.shortcut.as_ref();
         match found.and_then(|shortcut| shortcut.find(pieces)) {
-            Some((0, part)) => match self.inner.poll_send_file(context, &part) {
-                // Not every filesystem can do that.
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {}
-                sent => return sent,
-            },
-            Some((before, _)) => return self.inner.poll_write_before(context, &pieces[..before]),
-            None => {}
+            Some((0, part)) => self.inner.poll_send_file(context, &part),
+            Some((before, _)) => self.inner.poll_write_before(context, &pieces[..before]),
+            None => Pin::new(&mut self.inner).poll_write_vectored(context, pieces),
         }
-        Pin::new(&mut self.inner).poll_write_vectored(context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
