@@ -4,6 +4,7 @@
 
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
@@ -13,6 +14,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 const LEAST: usize = 8 << 10;
 /// What stays in the cache of a core until it is decrypted.
 const MOST: usize = 128 << 10;
+/// What all connections on which much comes hold together, about: many have less each.
+const TOGETHER: usize = 8 << 20;
+
+/// On how many connections much comes.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// What was received and not taken yet.
 #[derive(Debug)]
@@ -60,6 +66,9 @@ impl Ahead {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         self.bytes.reserve(self.next);
+        if self.bytes.is_empty() && self.bytes.capacity() > fair() {
+            self.bytes = BytesMut::with_capacity(self.next);
+        }
         let read = pin!(socket.read_buf(&mut self.bytes)).poll(context);
         match read {
             Poll::Ready(received) => {
@@ -75,11 +84,23 @@ impl Ahead {
 
     /// Asks for more next time if all of this came, and for less if not half of it did.
     fn record(&mut self, received: usize) {
-        if received >= self.next {
-            self.next = MOST.min(self.next * 2);
+        let next = if received >= self.next {
+            self.next * 2
         } else if received < self.next / 2 {
-            self.next = LEAST.max(self.next / 2);
-        }
+            self.next / 2
+        } else {
+            self.next
+        };
+        self.ask_for(next.min(fair()).max(LEAST));
+    }
+
+    fn ask_for(&mut self, next: usize) {
+        match (self.next > LEAST, next > LEAST) {
+            (false, true) => BUSY.fetch_add(1, Ordering::Relaxed),
+            (true, false) => BUSY.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        self.next = next;
     }
 
     /// Keeps no memory that is not needed while nothing comes: most connections rest, and there are many.
@@ -88,6 +109,23 @@ impl Ahead {
             self.bytes = BytesMut::new();
         }
     }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.ask_for(LEAST);
+    }
+}
+
+/// How much may be received at once on a connection now.
+fn fair() -> usize {
+    most(BUSY.load(Ordering::Relaxed))
+}
+
+/// The same where much comes on `busy` connections.
+fn most(busy: usize) -> usize {
+    let part = (TOGETHER / busy.max(1)).clamp(2 * LEAST, MOST);
+    1 << part.ilog2()
 }
 
 #[cfg(test)]
@@ -110,6 +148,15 @@ mod tests {
             }
             taken.extend_from_slice(filled);
         }
+    }
+
+    #[test]
+    fn the_more_connections_are_busy_the_less_each_has_in_memory() {
+        assert_eq!(most(0), MOST);
+        assert_eq!(most(64), MOST);
+        assert_eq!(most(200), 32 << 10);
+        assert!(200 * most(200) <= TOGETHER);
+        assert_eq!(most(100_000), 2 * LEAST);
     }
 
     #[tokio::test]
