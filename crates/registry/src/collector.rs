@@ -15,7 +15,7 @@ use crate::error::{During, Internal};
 use crate::pace::Pace;
 
 /// Reviews decided in one transaction, for which pushes wait; a collection by rounds of 200 takes as long.
-const ROUND: usize = 40;
+const ROUND: usize = 20;
 /// How often the worker looks whether something is due, at most and at least.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));
 /// Manifests go first, since they use blobs.
@@ -179,6 +179,7 @@ impl Registry {
             return Ok(self.plan(options, gone).await?);
         }
         let mut report = CollectReport::default();
+        let mut courtesy = self.projector.courtesy();
         for kind in ORDER {
             if kind == ReviewKind::Manifest && !options.untagged {
                 continue;
@@ -192,7 +193,12 @@ impl Registry {
                         // Who has left does not hear it.
                         let _ = gone.send(one).await;
                     }
-                    self.projector.hurry();
+                    // The tree follows step by step: all at once at the end it would be in the way of clients.
+                    if self.round().await.is_err() {
+                        // It is tried again by its worker, and at the end, which says what is wrong.
+                        self.projector.hurry();
+                    }
+                    courtesy.rest().await;
                 }
                 if report.removed() == before.removed() {
                     break;
@@ -202,7 +208,9 @@ impl Registry {
                 report.doubtful = before.doubtful;
             }
         }
-        self.settle().await?;
+        while self.round().await? > 0 {
+            courtesy.rest().await;
+        }
         Ok(report)
     }
 

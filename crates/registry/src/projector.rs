@@ -14,7 +14,9 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, watch};
 
 use crate::Registry;
 use crate::changes::Changes;
+use crate::courtesy::{Courtesy, Traffic};
 use crate::error::{During, Internal, blocking};
+use crate::gently::gently;
 
 /// Paths brought up to date in one go, which share the cost of being synced.
 ///
@@ -28,6 +30,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Handle {
     changes: Changes,
     backlog: watch::Sender<u64>,
+    /// What clients change.
+    traffic: Traffic,
     /// One round at a time, so that no file is written from what was read before its blob was let go of.
     turn: AsyncMutex<()>,
 }
@@ -37,6 +41,7 @@ impl Handle {
         Self {
             changes: Changes::default(),
             backlog: watch::Sender::new(0),
+            traffic: Traffic::default(),
             turn: AsyncMutex::default(),
         }
     }
@@ -48,12 +53,18 @@ impl Handle {
 
     /// Tells the worker that there is something to do, which may wait a moment for more of its kind.
     pub(crate) fn wake(&self) {
+        self.traffic.add();
         self.changes.add();
     }
 
     /// Tells the worker that there is something to do at once.
     pub(crate) fn hurry(&self) {
         self.changes.hurry();
+    }
+
+    /// For work that goes on beside what clients change.
+    pub(crate) fn courtesy(&self) -> Courtesy<'_> {
+        self.traffic.courtesy()
     }
 
     /// How many changes the tree has not followed yet, or a few more.
@@ -164,7 +175,13 @@ impl Registry {
             return Ok(0);
         }
         let folder = self.folder.clone();
-        let (done, failure) = blocking(move || write_round(&folder, wanted)).await;
+        let only_removes = wanted.iter().all(|wanted| removes(&wanted.state));
+        let write = move || write_round(&folder, wanted);
+        let (done, failure) = if only_removes {
+            gently(write).await
+        } else {
+            blocking(write).await
+        };
         let finished = done.len();
         self.meta
             .end_projections(&done)
@@ -226,6 +243,16 @@ fn write_round(folder: &Folder, mut wanted: Vec<Wanted>) -> (Done, Option<std::i
         }
     }
     (done, failure)
+}
+
+/// Whether nothing is to be there any more.
+fn removes(state: &WantedState) -> bool {
+    match state {
+        WantedState::Blob(bytes) => bytes.is_none(),
+        WantedState::Layer(target) => target.is_none(),
+        WantedState::Revision(stored) => stored.is_none(),
+        WantedState::Tag(target) => target.is_none(),
+    }
 }
 
 /// What is read by way of this link.

@@ -8,7 +8,8 @@ use boxyard_oci::Digest;
 
 use crate::Registry;
 use crate::claims::Claim;
-use crate::error::{During, Internal, blocking};
+use crate::error::{During, Internal};
+use crate::gently::gently;
 
 /// Files removed in one go, while nobody can push the same content.
 const ROUND: usize = 64;
@@ -47,7 +48,7 @@ impl Registry {
             .await
             .during("let go of blobs")?;
         let (folder, kept) = (self.folder.clone(), digests.len() - released.len());
-        let (removed, failed) = blocking(move || remove(&folder, released)).await;
+        let (removed, failed) = gently(move || remove(&folder, released)).await;
         self.meta
             .end_releases(&removed)
             .await
