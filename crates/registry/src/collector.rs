@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Registry;
+use crate::courtesy::Courtesy;
 use crate::error::{During, Internal};
 use crate::pace::Pace;
 
@@ -184,34 +185,46 @@ impl Registry {
             if kind == ReviewKind::Manifest && !options.untagged {
                 continue;
             }
-            loop {
-                // What goes may have been the last use of more: until nothing does.
-                let mut pass = Pass::new(kind, SystemTime::now(), u32::MAX);
-                let before = report;
-                while let Some(condemned) = self.collect_round(&mut pass, &mut report).await? {
-                    for one in condemned {
-                        // Who has left does not hear it.
-                        let _ = gone.send(one).await;
-                    }
-                    // The tree follows step by step: all at once at the end it would be in the way of clients.
-                    if self.round().await.is_err() {
-                        // It is tried again by its worker, and at the end, which says what is wrong.
-                        self.projector.hurry();
-                    }
-                    courtesy.rest().await;
-                }
-                if report.removed() == before.removed() {
-                    break;
-                }
-                // What stays is counted on the last way through.
-                report.promised = before.promised;
-                report.doubtful = before.doubtful;
-            }
+            self.collect_all(kind, &mut report, &mut courtesy, &gone)
+                .await?;
         }
         while self.round().await? > 0 {
             courtesy.rest().await;
         }
         Ok(report)
+    }
+
+    /// Collects all of a kind, and lets clients go first.
+    async fn collect_all(
+        self: &Arc<Self>,
+        kind: ReviewKind,
+        report: &mut CollectReport,
+        courtesy: &mut Courtesy<'_>,
+        gone: &mpsc::Sender<Condemned>,
+    ) -> Result<(), Internal> {
+        loop {
+            // What goes may have been the last use of more: until nothing does.
+            let mut pass = Pass::new(kind, SystemTime::now(), u32::MAX);
+            let before = *report;
+            while let Some(condemned) = self.collect_round(&mut pass, report).await? {
+                for one in condemned {
+                    // Who has left does not hear it.
+                    let _ = gone.send(one).await;
+                }
+                // The tree follows step by step: all at once at the end it would be in the way of clients.
+                if self.round().await.is_err() {
+                    // It is tried again by its worker, and at the end, which says what is wrong.
+                    self.projector.hurry();
+                }
+                courtesy.rest().await;
+            }
+            if report.removed() == before.removed() {
+                return Ok(());
+            }
+            // What stays is counted on the last way through.
+            report.promised = before.promised;
+            report.doubtful = before.doubtful;
+        }
     }
 
     /// Decides some reviews and answers what goes; none when there are no more.
