@@ -120,7 +120,7 @@ impl Registry {
             .await
     }
 
-    async fn commit(&self, push: CommitManifest) -> Result<Pushed, PushManifestError> {
+    async fn commit(self: &Arc<Self>, push: CommitManifest) -> Result<Pushed, PushManifestError> {
         let CommitManifest {
             repo,
             manifest,
@@ -145,7 +145,7 @@ impl Registry {
         }
     }
 
-    async fn require_room(&self, size: u64) -> Result<(), PushManifestError> {
+    async fn require_room(self: &Arc<Self>, size: u64) -> Result<(), PushManifestError> {
         if self.has_room_for(size).await? {
             Ok(())
         } else {

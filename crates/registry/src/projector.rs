@@ -116,7 +116,7 @@ impl Registry {
     /// Makes the tree show everything that was changed before; answers how many paths it touched.
     ///
     /// What is changed meanwhile counts only as far as it happens to share a round: on a busy registry it has no end.
-    pub async fn catch_up(&self) -> Result<u64, Internal> {
+    pub async fn catch_up(self: &Arc<Self>) -> Result<u64, Internal> {
         let last = self.meta.last_queued().await;
         let last = last.during("read the queue of the tree")?;
         let mut settled = 0;
@@ -136,7 +136,7 @@ impl Registry {
     pub async fn settle(&self) -> Result<u64, Internal> {
         let mut settled = 0;
         loop {
-            match self.round().await? {
+            match self.whole_round().await? {
                 0 => return Ok(settled),
                 done => settled += done as u64,
             }
@@ -146,7 +146,14 @@ impl Registry {
     /// First what the tree lacks or has too much, then the files that nobody needs any more.
     ///
     /// The second must not wait for the success of the first: where the disk is full, it makes the room that the first needs.
-    pub(crate) async fn round(&self) -> Result<usize, Internal> {
+    /// It goes on when whoever asked has left: until the end, nobody else may write or push what it removes.
+    pub(crate) async fn round(self: &Arc<Self>) -> Result<usize, Internal> {
+        let registry = Arc::clone(self);
+        self.change(async move { registry.whole_round().await })
+            .await
+    }
+
+    async fn whole_round(&self) -> Result<usize, Internal> {
         let _alone = self.projector.turn().await;
         self.projector.changes.taken();
         let wanted = self

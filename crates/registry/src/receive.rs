@@ -4,6 +4,8 @@ mod ahead;
 mod batch;
 mod share;
 
+use std::sync::Arc;
+
 use boxyard_blobs::{Upload, UploadId};
 use boxyard_oci::{ContentRange, RepoName};
 use bytes::Bytes;
@@ -22,7 +24,7 @@ use share::Share;
 impl Registry {
     /// Appends the whole body, or leaves the upload as it was before, or as far as a vanished client got.
     pub(crate) async fn receive(
-        &self,
+        self: &Arc<Self>,
         repo: &RepoName,
         id: &UploadId,
         mut upload: Box<Upload>,
@@ -61,7 +63,7 @@ impl Registry {
 
     /// Writes the body, and syncs what is written while more arrives; no upload comes back when either has failed.
     async fn pour(
-        &self,
+        self: &Arc<Self>,
         upload: Box<Upload>,
         range: Option<&ContentRange>,
         body: Body,
@@ -77,7 +79,7 @@ impl Registry {
 
     /// Writes one batch while the next one arrives; no upload comes back when writing has failed.
     async fn write_all(
-        &self,
+        self: &Arc<Self>,
         mut upload: Box<Upload>,
         range: Option<&ContentRange>,
         body: Body,
@@ -131,7 +133,7 @@ impl Registry {
     }
 
     async fn write(
-        &self,
+        self: &Arc<Self>,
         mut upload: Box<Upload>,
         chunks: Vec<Bytes>,
     ) -> Result<Box<Upload>, PushError> {
@@ -153,7 +155,7 @@ impl Registry {
 
     /// The same for a few bytes of an upload in memory, which takes less time than to go elsewhere for it.
     async fn keep(
-        &self,
+        self: &Arc<Self>,
         mut upload: Box<Upload>,
         chunks: Vec<Bytes>,
     ) -> Result<Box<Upload>, PushError> {

@@ -1,6 +1,6 @@
 //! The reserve: uploads stop while there is still room for the database, deletes and collection.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use boxyard_blobs::{Folder, Space};
@@ -84,7 +84,7 @@ impl Registry {
     /// The same as [`has_room`] for a few bytes, without asking the filesystem for each of many small pushes while there is plenty.
     ///
     /// What was taken and is not in the tree yet counts, because nothing that was answered may wait for room for ever.
-    pub(crate) async fn has_room_for(&self, few: u64) -> Result<bool, Internal> {
+    pub(crate) async fn has_room_for(self: &Arc<Self>, few: u64) -> Result<bool, Internal> {
         let now = Instant::now();
         if few < PLENTY / 1024 && self.plenty.is_fresh(now) {
             return Ok(true);
@@ -104,7 +104,7 @@ impl Registry {
     }
 
     /// Lets the tree follow, and then looks at what it has left.
-    async fn has_room_behind_the_tree(&self, few: u64) -> Result<bool, Internal> {
+    async fn has_room_behind_the_tree(self: &Arc<Self>, few: u64) -> Result<bool, Internal> {
         match self.catch_up().await {
             Err(error) if error.is_no_space() => return Ok(false),
             done => done?,

@@ -193,7 +193,7 @@ impl Registry {
     }
 
     async fn create_upload(
-        &self,
+        self: &Arc<Self>,
         permit: &Permit<Push>,
         id: &UploadId,
         algorithm: Option<Algorithm>,
