@@ -36,6 +36,11 @@ mod welcome;
 
 use std::process::ExitCode;
 
+/// In the place of musl's own, which is made to be small; `.cargo/config.toml` has its settings.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     commands::run(arguments::read(std::env::args_os()))
 }
