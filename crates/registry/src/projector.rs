@@ -22,6 +22,10 @@ use crate::gently::gently;
 ///
 /// Everything that waits, within bounds on memory and on how long clients of the writer wait for the end of a round.
 const ROUND: usize = 8_192;
+/// Fewer than so many are written with a lower priority than what serves clients.
+///
+/// Where there are more, the tree has fallen behind, and whoever pushes must not keep it there.
+const MUCH: usize = 1_024;
 /// How long the worker waits after a failure before it tries again.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -182,9 +186,9 @@ impl Registry {
             return Ok(0);
         }
         let folder = self.folder.clone();
-        let only_removes = wanted.iter().all(|wanted| removes(&wanted.state));
+        let can_wait = may_wait(&wanted);
         let write = move || write_round(&folder, wanted);
-        let (done, failure) = if only_removes {
+        let (done, failure) = if can_wait {
             gently(write).await
         } else {
             blocking(write).await
@@ -250,6 +254,11 @@ fn write_round(folder: &Folder, mut wanted: Vec<Wanted>) -> (Done, Option<std::i
         }
     }
     (done, failure)
+}
+
+/// Whether whoever serves clients goes before these.
+fn may_wait(wanted: &[Wanted]) -> bool {
+    wanted.len() < MUCH || wanted.iter().all(|one| removes(&one.state))
 }
 
 /// Whether nothing is to be there any more.
@@ -358,4 +367,41 @@ fn write_tag(batch: &mut Batch, repo: &RepoName, tag: &Tag, target: &TagTarget) 
     }
     batch.write_link(tree, &Link::TagIndex { repo, tag, digest }, digest);
     batch.write_link(tree, &Link::TagCurrent { repo, tag }, digest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(count: usize, target: Option<Digest>) -> Vec<Wanted> {
+        let owner = Owner::Layer("app".parse().unwrap(), digest());
+        let state = WantedState::Layer(target);
+        let one = Wanted {
+            owner,
+            sequence: 1,
+            state,
+        };
+        vec![one; count]
+    }
+
+    fn digest() -> Digest {
+        boxyard_oci::Algorithm::Sha256.digest(b"layer")
+    }
+
+    #[test]
+    fn a_tree_that_has_fallen_behind_follows_as_fast_as_it_can() {
+        let links = |count| links(count, Some(digest()));
+
+        assert!(may_wait(&links(MUCH - 1)));
+        assert!(!may_wait(&links(MUCH)));
+    }
+
+    #[test]
+    fn what_only_removes_is_never_urgent() {
+        let mut removes = links(MUCH, None);
+        assert!(may_wait(&removes));
+
+        removes.extend(links(1, Some(digest())));
+        assert!(!may_wait(&removes));
+    }
 }
