@@ -370,38 +370,4 @@ fn write_tag(batch: &mut Batch, repo: &RepoName, tag: &Tag, target: &TagTarget) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn links(count: usize, target: Option<Digest>) -> Vec<Wanted> {
-        let owner = Owner::Layer("app".parse().unwrap(), digest());
-        let state = WantedState::Layer(target);
-        let one = Wanted {
-            owner,
-            sequence: 1,
-            state,
-        };
-        vec![one; count]
-    }
-
-    fn digest() -> Digest {
-        boxyard_oci::Algorithm::Sha256.digest(b"layer")
-    }
-
-    #[test]
-    fn a_tree_that_has_fallen_behind_follows_as_fast_as_it_can() {
-        let links = |count| links(count, Some(digest()));
-
-        assert!(may_wait(&links(MUCH - 1)));
-        assert!(!may_wait(&links(MUCH)));
-    }
-
-    #[test]
-    fn what_only_removes_is_never_urgent() {
-        let mut removes = links(MUCH, None);
-        assert!(may_wait(&removes));
-
-        removes.extend(links(1, Some(digest())));
-        assert!(!may_wait(&removes));
-    }
-}
+mod tests;

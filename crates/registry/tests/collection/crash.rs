@@ -9,7 +9,11 @@ use bytes::Bytes;
 use crate::harness::{Crash, body, delete, manifest, name, open, push, tag};
 use crate::whole::{check, collect};
 
-async fn push_image(registry: &Arc<Registry>, reference: Option<&str>, layer: &[u8]) -> Digest {
+pub(crate) async fn push_image(
+    registry: &Arc<Registry>,
+    reference: Option<&str>,
+    layer: &[u8],
+) -> Digest {
     let repo = name("team/app");
     for content in [b"{}", layer] {
         let digest = Algorithm::Sha256.digest(content);

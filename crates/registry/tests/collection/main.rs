@@ -4,6 +4,7 @@
 
 mod clients;
 mod crash;
+mod failing;
 #[path = "../crash_steps/harness.rs"]
 mod harness;
 mod whole;
