@@ -129,9 +129,10 @@ fn asked(users: &Users, server: &TestServer, issuer: &TokenServer) -> String {
 
 /// A registry with all of them, whose token server knows `alice` and grants nothing, so that only rules decide.
 struct Site {
+    /// Stops first, before the files of the others go.
+    server: TestServer,
     users: Users,
     issuer: TokenServer,
-    server: TestServer,
 }
 
 impl Site {
@@ -150,9 +151,9 @@ impl Site {
             .config(&json!({ "auth": auth, "access": rules }))
             .start();
         Self {
+            server,
             users,
             issuer,
-            server,
         }
     }
 
