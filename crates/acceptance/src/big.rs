@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use boxyard_testkit::{Blob, Noise, media_type, sha256_of};
 use serde_json::json;
@@ -18,10 +18,35 @@ pub const BIG_LAYER: u64 = 1_181_116_006;
 
 /// The archive of an image with a layer of 1.1 GiB, as `docker save` and OCI layouts have it, tagged `big:latest`.
 ///
+/// One test of a program has it at a time, until it drops this.
+#[derive(Debug)]
+pub struct BigImage {
+    archive: PathBuf,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl BigImage {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.archive
+    }
+}
+
+/// The large image, as soon as no other test has it.
+///
 /// It is made once and kept beside what cargo builds.
-pub fn big_image() -> PathBuf {
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _alone = MAKING.lock();
+/// A test asks for it first, so that it gives it back when its daemons and servers are gone: each keeps a copy or two, and a machine has room for those of one test.
+pub fn big_image() -> BigImage {
+    static ALONE: Mutex<()> = Mutex::new(());
+    // A test that fails has left nothing behind either.
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    BigImage {
+        archive: archive(),
+        _alone: alone,
+    }
+}
+
+fn archive() -> PathBuf {
     let folder = target().join("tmp");
     let archive = folder.join("big-image.tar");
     if !archive.exists() {

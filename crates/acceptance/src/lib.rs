@@ -40,7 +40,7 @@ mod tool;
 mod victim;
 
 pub use authority::{Authority, Pair};
-pub use big::{BIG_LAYER, big_image};
+pub use big::{BIG_LAYER, BigImage, big_image};
 pub use browser::browse;
 pub use command::{Boxyard, Ran};
 pub use containerd::Containerd;

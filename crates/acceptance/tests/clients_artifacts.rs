@@ -157,14 +157,14 @@ fn oras_copies_an_image_with_its_referrers_and_platforms() {
 
 #[test]
 fn oras_pushes_and_pulls_a_layer_of_more_than_a_gigabyte() {
+    let big = big_image();
     let server = TestServer::start();
     let home = TempDir::new_in(boxyard_acceptance::target().join("tmp"));
     let home = home.unwrap();
     let oras = Tool::new(home.path(), "oras");
-    let from = big_image();
 
     let name = format!("{}/big:latest", server.address());
-    let from = format!("--from-oci-layout {}:latest", from.display());
+    let from = format!("--from-oci-layout {}:latest", big.path().display());
     oras.run(format!("cp {from} --to-plain-http {name}"));
     oras.run(format!(
         "cp --from-plain-http {name} --to-oci-layout back:latest"

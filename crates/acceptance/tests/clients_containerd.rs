@@ -1,6 +1,8 @@
 //! containerd pushes and pulls by `ctr`: Debian's 1.6 and the newest.
 
-use boxyard_acceptance::{BIG_LAYER, Containerd, Layout, PLATFORMS, big_image, platforms};
+use boxyard_acceptance::{
+    BIG_LAYER, BigImage, Containerd, Layout, PLATFORMS, big_image, platforms,
+};
 use boxyard_testkit::{Client, Image, TestServer};
 
 #[test]
@@ -25,12 +27,14 @@ fn the_newest_ctr_pushes_and_pulls_an_index_with_all_platforms() {
 
 #[test]
 fn debians_ctr_pushes_and_pulls_a_layer_of_more_than_a_gigabyte() {
-    push_and_pull_a_big_layer(&Containerd::debian());
+    let big = big_image();
+    push_and_pull_a_big_layer(&Containerd::debian(), &big);
 }
 
 #[test]
 fn the_newest_ctr_pushes_and_pulls_a_layer_of_more_than_a_gigabyte() {
-    push_and_pull_a_big_layer(&Containerd::newest());
+    let big = big_image();
+    push_and_pull_a_big_layer(&Containerd::newest(), &big);
 }
 
 fn push_and_pull_layers(ctr: &Containerd) {
@@ -81,12 +85,12 @@ fn push_and_pull_platforms(ctr: &Containerd) {
     }
 }
 
-fn push_and_pull_a_big_layer(ctr: &Containerd) {
+fn push_and_pull_a_big_layer(ctr: &Containerd, big: &BigImage) {
     let server = TestServer::start();
     let name = format!("{}/big:latest", server.address());
     ctr.run(format!(
         "images import --no-unpack {}",
-        big_image().display()
+        big.path().display()
     ));
     ctr.run(format!("images tag docker.io/library/big:latest {name}"));
 

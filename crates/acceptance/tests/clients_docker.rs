@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use boxyard_acceptance::{BIG_LAYER, Docker, Layout, Network, PLATFORMS, big_image, platforms};
+use boxyard_acceptance::{
+    BIG_LAYER, BigImage, Docker, Layout, Network, PLATFORMS, big_image, platforms,
+};
 use boxyard_testkit::{Client, Image, TestServer, media_type};
 
 #[test]
@@ -56,12 +58,14 @@ fn the_newest_docker_pushes_a_whole_index_and_pulls_the_platform_it_asks_for() {
 
 #[test]
 fn debians_docker_pushes_and_pulls_a_layer_of_more_than_a_gigabyte() {
-    push_and_pull_a_big_layer(&Docker::debian(Network::Machine));
+    let big = big_image();
+    push_and_pull_a_big_layer(&Docker::debian(Network::Machine), &big);
 }
 
 #[test]
 fn the_newest_docker_pushes_and_pulls_a_layer_of_more_than_a_gigabyte() {
-    push_and_pull_a_big_layer(&Docker::newest(Network::Machine));
+    let big = big_image();
+    push_and_pull_a_big_layer(&Docker::newest(Network::Machine), &big);
 }
 
 fn push_and_pull_layers(docker: &Docker) {
@@ -83,10 +87,10 @@ fn push_and_pull_layers(docker: &Docker) {
     assert_eq!(pushed.blobs.len(), 4);
 }
 
-fn push_and_pull_a_big_layer(docker: &Docker) {
+fn push_and_pull_a_big_layer(docker: &Docker, big: &BigImage) {
     let server = TestServer::start();
     let name = format!("{}/big:latest", server.address());
-    docker.run(format!("image load --input {}", big_image().display()));
+    docker.run(format!("image load --input {}", big.path().display()));
     docker.run(format!("image tag big {name}"));
     let before = docker.inspect(&name);
 

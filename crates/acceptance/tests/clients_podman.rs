@@ -59,11 +59,12 @@ fn podman_pushes_an_index_and_pulls_the_platform_it_asks_for() {
 
 #[test]
 fn podman_pushes_and_pulls_a_layer_of_more_than_a_gigabyte() {
+    let big = big_image();
     let server = TestServer::start();
     let store = Podman::new();
     let podman = store.podman();
     let name = format!("{}/big:latest", server.address());
-    podman.run(format!("load --input {}", big_image().display()));
+    podman.run(format!("load --input {}", big.path().display()));
     let before = podman.json("image inspect big")[0].take();
 
     podman.run(format!("push --tls-verify=false big docker://{name}"));

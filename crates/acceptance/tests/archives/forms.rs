@@ -85,8 +85,9 @@ fn archives_of_pax_and_long_names_are_read() {
 
 #[test]
 fn a_layer_of_more_than_a_gigabyte_needs_little_memory() {
+    let big = big_image();
+    let archive = big.path().display().to_string();
     let pair = Pair::new();
-    let archive = big_image().display().to_string();
     let out = pair.path("out.tar");
 
     let imported = most_memory(&pair.from, &["import", &archive, "big:v1"]);
@@ -117,8 +118,9 @@ fn most_memory(server: &TestServer, words: &[&str]) -> u64 {
 
 #[test]
 fn an_interrupted_export_ends_at_once_and_leaves_the_former_file() {
+    let big = big_image();
+    let archive = big.path().display().to_string();
     let pair = Pair::new();
-    let archive = big_image().display().to_string();
     Boxyard::of(&pair.from).succeed(&["import", &archive, "big:v1"]);
     let out = pair.path("out.tar");
     fs::write(&out, "the former one").expect("write a file");

@@ -162,6 +162,7 @@ fn an_upload_goes_on_with_another_token_when_the_first_has_ended() {
 
 #[test]
 fn crane_renews_a_token_that_ends_while_it_pushes() {
+    let big = boxyard_acceptance::big_image();
     let pair = Pair::start();
     let home = TempDir::new().unwrap();
     let address = format!("localhost:{}", pair.registry.address().port());
@@ -170,10 +171,7 @@ fn crane_renews_a_token_that_ends_while_it_pushes() {
     pair.issuer.set_lifetime(-57);
     crane.run(format!("auth login {} {address}", login()));
 
-    crane.run(format!(
-        "push {} {address}/big:v1",
-        boxyard_acceptance::big_image().display()
-    ));
+    crane.run(format!("push {} {address}/big:v1", big.path().display()));
 
     let asked = pair.issuer.asked().len();
     assert!(asked > 1, "{asked} tokens were enough: nothing was renewed");

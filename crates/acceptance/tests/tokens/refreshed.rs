@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use boxyard_acceptance::{Docker, Network, big_image};
+use boxyard_acceptance::{BigImage, Docker, Network, big_image};
 use boxyard_testkit::Image;
 use boxyard_testkit::token::TokenServer;
 use serde_json::Value;
@@ -49,19 +49,21 @@ fn keeps_a_refresh_token(docker: &Docker) {
 
 #[test]
 fn debians_docker_renews_a_token_that_ends_in_the_middle_of_a_push() {
-    renews_a_token(&Docker::debian(Network::Machine));
+    let big = big_image();
+    renews_a_token(&Docker::debian(Network::Machine), &big);
 }
 
 #[test]
 fn the_newest_docker_renews_a_token_that_ends_in_the_middle_of_a_push() {
-    renews_a_token(&Docker::newest(Network::Machine));
+    let big = big_image();
+    renews_a_token(&Docker::newest(Network::Machine), &big);
 }
 
-fn renews_a_token(docker: &Docker) {
+fn renews_a_token(docker: &Docker, big: &BigImage) {
     let pair = Pair::start();
     let address = pair.registry.address();
     let name = format!("{address}/big:v1");
-    docker.run(format!("image load --input {}", big_image().display()));
+    docker.run(format!("image load --input {}", big.path().display()));
     docker.run(format!("image tag big {name}"));
     docker.run(format!("login {} {address}", login()));
     // Each token is believed for less than three seconds, however long the push takes.
