@@ -108,10 +108,10 @@ impl Meta {
             let blob = verify(tx, &digest, size)?;
             if let Some(bytes) = &bytes {
                 keep_bytes(tx, blob, bytes)?;
-                projections::queue_blob(tx, &digest)?;
+                projections::queue_blob(tx, blob)?;
             }
             let repository = repositories::ensure(tx, &repo)?;
-            hold(tx, &repository, &digest, blob, blob)?;
+            hold(tx, &repository, blob, blob)?;
             events::record(tx, &events)
         })
         .await
@@ -136,7 +136,7 @@ impl Meta {
             };
             let repository = repositories::ensure(tx, &repo)?;
             let name = digests::number(tx, &alias)?;
-            hold(tx, &repository, &alias, name, target)?;
+            hold(tx, &repository, name, target)?;
             Ok(true)
         })
         .await
@@ -229,12 +229,10 @@ impl Meta {
                 return Ok(None);
             };
             let to = repositories::ensure(tx, &to)?;
-            hold(tx, &to, &digest, held.name, held.target)?;
+            hold(tx, &to, held.name, held.target)?;
             if held.name != held.target {
                 // Distribution serves an alias only beside its target.
-                let target = digests::digest(tx, held.target)?;
-                let target = target.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-                hold(tx, &to, &target, held.target, held.target)?;
+                hold(tx, &to, held.target, held.target)?;
             }
             events::record(tx, &events)?;
             Ok(Some(size))
@@ -249,7 +247,7 @@ impl Meta {
         let (digest, finding) = (*digest, finding.clone());
         self.write(move |tx| {
             if let Some(blob) = known(tx, &digest)?.filter(|blob| blob.state.is_some()) {
-                if waiting(tx, &digest)?.is_some() {
+                if is_waiting(tx, blob.id)? {
                     return Ok(());
                 }
                 set_state(tx, blob.id, BlobState::Bad)?;
@@ -279,7 +277,7 @@ impl Meta {
                 return Ok(DeleteBlob::NamedBy(manifest));
             }
             release(tx, &repository, name)?;
-            projections::queue(tx, &repository, Key::layer(&repository, &digest))?;
+            projections::queue(tx, &repository, &Key::layer(&repository, name))?;
             releases::review(tx, name)?;
             releases::review(tx, target)?;
             events::record(tx, &events)?;

@@ -14,11 +14,7 @@ struct Malformed {
 }
 
 pub(crate) fn digest(row: &Row<'_>, index: usize) -> rusqlite::Result<Digest> {
-    stored_digest(row.get_ref(index)?.as_blob()?, index)
-}
-
-/// The digest that `bytes` of column `index` are.
-pub(crate) fn stored_digest(bytes: &[u8], index: usize) -> rusqlite::Result<Digest> {
+    let bytes = row.get_ref(index)?.as_blob()?;
     Digest::from_bytes(bytes).ok_or_else(|| malformed(index, Type::Blob, "digest"))
 }
 
@@ -28,14 +24,6 @@ pub(crate) fn repo(row: &Row<'_>, index: usize) -> rusqlite::Result<RepoName> {
 
 pub(crate) fn tag(row: &Row<'_>, index: usize) -> rusqlite::Result<Tag> {
     text(row, index, "tag")
-}
-
-/// The tag that `bytes` of column `index` are.
-pub(crate) fn stored_tag(bytes: &[u8], index: usize) -> rusqlite::Result<Tag> {
-    std::str::from_utf8(bytes)
-        .ok()
-        .and_then(|name| name.parse().ok())
-        .ok_or_else(|| malformed(index, Type::Blob, "tag"))
 }
 
 pub(crate) fn media_type(row: &Row<'_>, index: usize) -> rusqlite::Result<MediaType> {

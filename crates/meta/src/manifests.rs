@@ -175,13 +175,16 @@ impl Meta {
             let Some(mut repository) = repositories::find(tx, &repo)? else {
                 return Ok(None);
             };
-            releases::review_manifest(tx, &repository, &digest)?;
+            let Some(blob) = digests::find(tx, &digest)? else {
+                return Ok(None);
+            };
+            releases::review_manifest(tx, &repository, blob)?;
             if !remove(tx, &repository, &digest)? {
                 return Ok(None);
             }
             let tags = remove_tags(tx, &repository, &digest)?;
             repositories::unlist_if_empty(tx, &mut repository)?;
-            projections::queue(tx, &repository, Key::revision(&repository, &digest))?;
+            projections::queue(tx, &repository, &Key::revision(&repository, blob))?;
             events::record(tx, &tell(&tags))?;
             Ok(Some(tags))
         })
@@ -250,14 +253,14 @@ fn commit(tx: &Write<'_>, push: &CommitManifest) -> rusqlite::Result<Commit> {
     let blob = store_held(tx, &repository, &push.manifest, &held, tx.now)?;
     repositories::list(tx, &mut repository)?;
     hold_targets(tx, &repository, &held)?;
-    projections::queue(tx, &repository, Key::revision(&repository, &digest))?;
+    projections::queue(tx, &repository, &Key::revision(&repository, blob))?;
     if push.manifest.distribution_expresses() != expressed {
         // Tags that name it already move between distribution's tree and our own.
         queue_tags(tx, &repository, &digest)?;
     }
     for tag in &push.tags {
         tags::set_number(tx, &repository, tag, blob, tx.now)?;
-        projections::queue(tx, &repository, Key::tag(&repository, tag))?;
+        projections::queue(tx, &repository, &Key::tag(&repository, tag))?;
     }
     if push.tags.is_empty() {
         reviews::manifest_came(tx, &repository, blob)?;
@@ -321,11 +324,8 @@ fn hold_targets(
     held: &[Option<Held>],
 ) -> rusqlite::Result<()> {
     for alias in held.iter().flatten() {
-        if alias.target != alias.name
-            && let Some(target) = digests::digest(tx, alias.target)?
-            && blobs::held(tx, repository.id, &target)?.is_none()
-        {
-            blobs::hold(tx, repository, &target, alias.target, alias.target)?;
+        if alias.target != alias.name && blobs::link(tx, repository.id, alias.target)?.is_none() {
+            blobs::hold(tx, repository, alias.target, alias.target)?;
         }
     }
     Ok(())
@@ -333,7 +333,7 @@ fn hold_targets(
 
 fn queue_tags(tx: &Write<'_>, repository: &Repository, digest: &Digest) -> rusqlite::Result<()> {
     for tag in tags::naming(tx, repository, digest)? {
-        projections::queue(tx, repository, Key::tag(repository, &tag))?;
+        projections::queue(tx, repository, &Key::tag(repository, &tag))?;
     }
     Ok(())
 }
@@ -346,7 +346,7 @@ fn remove_tags(
     let removed = tags::naming(tx, repository, digest)?;
     for tag in &removed {
         tags::remove(tx, repository, tag)?;
-        projections::queue(tx, repository, Key::tag(repository, tag))?;
+        projections::queue(tx, repository, &Key::tag(repository, tag))?;
     }
     Ok(removed)
 }

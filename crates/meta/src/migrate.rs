@@ -24,6 +24,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_earlier_reviews",
         sql: include_str!("migrations/0004_earlier_reviews.sql"),
     },
+    Migration {
+        name: "0005_neighbours",
+        sql: include_str!("migrations/0005_neighbours.sql"),
+    },
 ];
 
 struct Migration {

@@ -17,23 +17,23 @@ impl Meta {
     pub async fn pending_tags(&self, repo: &RepoName) -> Result<Vec<(Tag, bool)>, MetaError> {
         let repo = repo.clone();
         self.read(move |db| {
-            let sql = "SELECT d.name, t.blob_id IS NOT NULL
+            let sql = "SELECT d.tag, t.blob_id IS NOT NULL
                        FROM repositories r
-                       JOIN projections d ON d.repository_id = r.id
-                       LEFT JOIN tags t ON t.repository_id = r.id AND t.name = CAST(d.name AS TEXT)
+                       JOIN projections d ON d.blob_id = 0 AND d.repository_id = r.id
+                       LEFT JOIN tags t ON t.repository_id = r.id AND t.name = d.tag
                        WHERE r.name = $1 AND d.kind = $2
                        UNION ALL
-                       SELECT d.name, t.blob_id IS NOT NULL
+                       SELECT d.tag, t.blob_id IS NOT NULL
                        FROM repositories r
-                       JOIN touched d ON d.repository_id = r.id
-                       LEFT JOIN tags t ON t.repository_id = r.id AND t.name = CAST(d.name AS TEXT)
+                       JOIN touched d ON d.blob_id = 0 AND d.repository_id = r.id
+                       LEFT JOIN tags t ON t.repository_id = r.id AND t.name = d.tag
                        WHERE r.name = $1 AND d.kind = $2 AND NOT EXISTS (
                            SELECT 1 FROM projections p
-                           WHERE p.repository_id = r.id AND p.kind = d.kind AND p.name = d.name
+                           WHERE p.kind = d.kind AND p.blob_id = 0
+                           AND p.repository_id = r.id AND p.tag = d.tag
                        )";
             db.all(sql, (repo.as_str(), TAG), |row| {
-                let name = row.get_ref(0)?.as_blob()?;
-                Ok((column::stored_tag(name, 0)?, row.get(1)?))
+                Ok((column::tag(row, 0)?, row.get(1)?))
             })
         })
         .await
@@ -47,21 +47,7 @@ impl Meta {
                 return Ok(());
             };
             tags.iter()
-                .try_for_each(|tag| projections::insert_missing(tx, Key::tag(&repository, tag)))
-        })
-        .await
-    }
-
-    /// Whether a client has changed `repo` in this run, or something of it waits for the tree.
-    pub async fn has_pending(&self, repo: &RepoName) -> Result<bool, MetaError> {
-        let repo = repo.clone();
-        self.read(move |db| {
-            let sql = "SELECT EXISTS (SELECT 1 FROM projections p WHERE p.repository_id = r.id)
-                           OR EXISTS (SELECT 1 FROM touched t WHERE t.repository_id = r.id)
-                       FROM repositories r WHERE r.name = $1";
-            Ok(db
-                .one(sql, [repo.as_str()], |row| row.get(0))?
-                .unwrap_or(false))
+                .try_for_each(|tag| projections::insert_missing(tx, &Key::tag(&repository, tag)))
         })
         .await
     }

@@ -9,11 +9,10 @@ use rusqlite::{Connection, MAIN_DB};
 
 /// The statements that may look at every row: the queue, what waits and the receivers are
 /// bounded, a new run starts over, and a scrub says once how much there is.
-const WHOLE: [&str; 8] = [
+const WHOLE: [&str; 7] = [
     "SELECT COALESCE(SUM(size), 0) FROM blobs WHERE state = 1",
     "SELECT COUNT(*) FROM projections",
     "SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM blob_bytes",
-    "DELETE FROM projections WHERE repository_id > 0",
     "DELETE FROM touched",
     "SELECT name, events FROM event_receivers ORDER BY name",
     "SELECT key, left_for FROM promises",

@@ -122,7 +122,7 @@ impl Meta {
                 return Ok(None);
             };
             let sql = "SELECT queued_at FROM projections
-                       WHERE repository_id = $1 AND kind = $2 AND name = $3";
+                       WHERE kind = $1 AND blob_id = $2 AND repository_id = $3 AND tag = $4";
             db.one(sql, key.params(), |row| {
                 Ok(row.get::<_, Timestamp>(0)?.system())
             })
@@ -151,7 +151,7 @@ impl Meta {
     /// part of it this database is the only place.
     pub async fn drop_projections(&self) -> Result<(), MetaError> {
         self.write(|tx| {
-            tx.change("DELETE FROM projections WHERE repository_id > 0", [])
+            tx.change("DELETE FROM projections WHERE kind > $1", [BLOB])
                 .map(drop)
         })
         .await
@@ -161,12 +161,12 @@ impl Meta {
 /// Queues an owner of `repository` whose state has changed.
 ///
 /// Its path is written anew, so what was wrong with it is no finding any more.
-pub(crate) fn queue(tx: &Write<'_>, repository: &Repository, key: Key) -> rusqlite::Result<()> {
-    touch(tx, repository, &key)?;
-    heal(tx, repository, &key)?;
-    let sql = "INSERT INTO projections (repository_id, kind, name, sequence, queued_at)
-               VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (repository_id, kind, name)
+pub(crate) fn queue(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result<()> {
+    touch(tx, repository, key)?;
+    heal(tx, repository, key)?;
+    let sql = "INSERT INTO projections (kind, blob_id, repository_id, tag, sequence, queued_at)
+               VALUES ($1, $2, $3, $4, $5, $6)
+               ON CONFLICT (kind, blob_id, repository_id, tag)
                DO UPDATE SET sequence = excluded.sequence, queued_at = excluded.queued_at";
     insert(tx, sql, key)
 }
@@ -176,23 +176,23 @@ pub(crate) fn queue(tx: &Write<'_>, repository: &Repository, key: Key) -> rusqli
 pub(crate) fn queue_again(
     tx: &Write<'_>,
     repository: &Repository,
-    key: Key,
+    key: &Key,
 ) -> rusqlite::Result<()> {
-    touch(tx, repository, &key)?;
-    heal(tx, repository, &key)?;
+    touch(tx, repository, key)?;
+    heal(tx, repository, key)?;
     insert_missing(tx, key)
 }
 
 fn heal(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result<()> {
     if findings::any(tx)? {
-        findings::heal(tx, repository.id, &key.subject())?;
+        findings::heal(tx, repository.id, &key.subject(tx)?)?;
     }
     Ok(())
 }
 
-/// Queues the file of `digest`, whose bytes are in the database.
-pub(crate) fn queue_blob(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()> {
-    insert_missing(tx, Key::blob(digest))
+/// Queues the file of the blob with this number, whose bytes are in the database.
+pub(crate) fn queue_blob(tx: &Write<'_>, blob: i64) -> rusqlite::Result<()> {
+    insert_missing(tx, &Key::blob(blob))
 }
 
 /// Whether what the tree says of an owner is not to be believed.
@@ -202,31 +202,45 @@ pub(crate) struct Doubts {
 }
 
 impl Doubts {
-    /// Asks once for all owners of `repository`, which mostly has none in doubt.
+    /// Asks once for all owners of `repository`, of which mostly none is in doubt.
     pub(crate) fn of(db: &Connection, repository: i64) -> rusqlite::Result<Self> {
-        let any = |sql| Ok::<_, rusqlite::Error>(db.one(sql, [repository], |_| Ok(()))?.is_some());
+        let queued = "SELECT 1 FROM projections WHERE sequence > 0 LIMIT 1";
+        let touched = "SELECT 1 FROM touched WHERE repository_id = $1 LIMIT 1";
         Ok(Self {
-            queued: any("SELECT 1 FROM projections WHERE repository_id = $1 LIMIT 1")?,
-            touched: any("SELECT 1 FROM touched WHERE repository_id = $1 LIMIT 1")?,
+            queued: db.one(queued, [], |_| Ok(()))?.is_some(),
+            touched: db.one(touched, [repository], |_| Ok(()))?.is_some(),
         })
     }
 
-    /// Whether the path of `key` waits to be written, or a client has changed its owner in this
+    /// Whether the path of an owner waits to be written, or a client has changed the owner in this
     /// run before its repository was complete.
-    pub(crate) fn about(&self, db: &Connection, key: &Key) -> rusqlite::Result<bool> {
+    ///
+    /// `key` looks for it where that is not known without; nothing is in doubt that has none.
+    pub(crate) fn about(
+        &self,
+        db: &Connection,
+        key: impl FnOnce() -> rusqlite::Result<Option<Key>>,
+    ) -> rusqlite::Result<bool> {
+        if !self.queued && !self.touched {
+            return Ok(false);
+        }
+        let Some(key) = key()? else {
+            return Ok(false);
+        };
         let queued = "SELECT 1 FROM projections
-                      WHERE repository_id = $1 AND kind = $2 AND name = $3";
+                      WHERE kind = $1 AND blob_id = $2 AND repository_id = $3 AND tag = $4";
         let touched = "SELECT 1 FROM touched
-                       WHERE repository_id = $1 AND kind = $2 AND name = $3";
+                       WHERE kind = $1 AND blob_id = $2 AND repository_id = $3 AND tag = $4";
         let any = |sql| Ok::<_, rusqlite::Error>(db.one(sql, key.params(), |_| Ok(()))?.is_some());
         Ok((self.queued && any(queued)?) || (self.touched && any(touched)?))
     }
 }
 
-/// Forgets that the file of `digest` waits.
-pub(crate) fn drop_blob(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM projections WHERE repository_id = $1 AND kind = $2 AND name = $3";
-    tx.change(sql, Key::blob(digest).params()).map(drop)
+/// Forgets that the file of the blob with this number waits.
+pub(crate) fn drop_blob(tx: &Write<'_>, blob: i64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM projections
+               WHERE kind = $1 AND blob_id = $2 AND repository_id = $3 AND tag = $4";
+    tx.change(sql, Key::blob(blob).params()).map(drop)
 }
 
 /// The largest number in this queue, that of the releases and that of the events.
@@ -246,22 +260,22 @@ fn touch(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result
     if repository.complete {
         return Ok(());
     }
-    let sql = "INSERT INTO touched (repository_id, kind, name) VALUES ($1, $2, $3)
-               ON CONFLICT (repository_id, kind, name) DO NOTHING";
+    let sql = "INSERT INTO touched (kind, blob_id, repository_id, tag) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (repository_id, kind, blob_id, tag) DO NOTHING";
     tx.change(sql, key.params()).map(drop)
 }
 
 /// Queues an owner whose path somebody else has changed, unless it waits already.
-pub(crate) fn insert_missing(tx: &Write<'_>, key: Key) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO projections (repository_id, kind, name, sequence, queued_at)
-               VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (repository_id, kind, name) DO NOTHING";
+pub(crate) fn insert_missing(tx: &Write<'_>, key: &Key) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO projections (kind, blob_id, repository_id, tag, sequence, queued_at)
+               VALUES ($1, $2, $3, $4, $5, $6)
+               ON CONFLICT (kind, blob_id, repository_id, tag) DO NOTHING";
     insert(tx, sql, key)
 }
 
-fn insert(tx: &Write<'_>, sql: &str, key: Key) -> rusqlite::Result<()> {
-    let sequence = tx.next_sequence();
-    let params = (key.repository, key.kind, key.name, sequence, tx.now);
+fn insert(tx: &Write<'_>, sql: &str, key: &Key) -> rusqlite::Result<()> {
+    let (kind, blob, repository, tag) = key.params();
+    let params = (kind, blob, repository, tag, tx.next_sequence(), tx.now);
     tx.change(sql, params).map(drop)
 }
 
@@ -277,8 +291,8 @@ fn runs(sequences: &[i64]) -> Vec<Run> {
 
 /// A number is given to one queueing alone, so it tells the owner without asking for its repository.
 fn end(tx: &Write<'_>, (first, last): Run) -> rusqlite::Result<()> {
-    let sql = "SELECT b.id FROM projections p JOIN blobs b ON b.digest = p.name
-               WHERE p.sequence BETWEEN $1 AND $2 AND p.kind = $3";
+    let sql = "SELECT blob_id FROM projections
+               WHERE sequence BETWEEN $1 AND $2 AND kind = $3";
     for blob in tx.all(sql, (first, last, BLOB), |row| row.get(0))? {
         let sql = "DELETE FROM blob_bytes WHERE blob_id = $1";
         tx.change_of(&[Part::Blob(blob)], sql, [blob])?;
@@ -290,28 +304,25 @@ fn end(tx: &Write<'_>, (first, last): Run) -> rusqlite::Result<()> {
 /// A row of the queue.
 struct Queued {
     sequence: i64,
+    blob: i64,
     repository: i64,
     owner: Owner,
 }
 
 fn wanted(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Wanted>> {
-    let sql = "SELECT p.sequence, p.repository_id, p.kind, p.name, r.name
+    let sql = "SELECT p.sequence, p.kind, p.blob_id, p.repository_id, p.tag, r.name, n.digest
                FROM projections p LEFT JOIN repositories r ON r.id = p.repository_id
+               LEFT JOIN blobs n ON n.id = p.blob_id
                WHERE p.sequence > 0 ORDER BY p.sequence LIMIT $1";
     let queued = db.all(sql, [column::limit(limit)], queued)?;
     let mut wanted = Vec::with_capacity(queued.len());
     let mut content = 0;
-    for Queued {
-        sequence,
-        repository,
-        owner,
-    } in queued
-    {
-        let state = state(db, repository, &owner)?;
+    for one in queued {
+        let state = state(db, &one)?;
         content += state.content();
         wanted.push(Wanted {
-            owner,
-            sequence,
+            owner: one.owner,
+            sequence: one.sequence,
             state,
         });
         if content > CONTENT {
@@ -322,30 +333,29 @@ fn wanted(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Wanted>> {
 }
 
 fn queued(row: &Row<'_>) -> rusqlite::Result<Queued> {
-    let name = row.get_ref(3)?.as_blob()?;
-    let digest = || column::stored_digest(name, 3);
-    let repo = || column::repo(row, 4);
-    let owner = match row.get(2)? {
+    let repo = || column::repo(row, 5);
+    let digest = || column::digest(row, 6);
+    let owner = match row.get(1)? {
         BLOB => Owner::Blob(digest()?),
         LAYER => Owner::Layer(repo()?, digest()?),
         REVISION => Owner::Revision(repo()?, digest()?),
-        TAG => Owner::Tag(repo()?, column::stored_tag(name, 3)?),
-        _ => return Err(column::malformed(2, Type::Integer, "kind of owner")),
+        TAG => Owner::Tag(repo()?, column::tag(row, 4)?),
+        _ => return Err(column::malformed(1, Type::Integer, "kind of owner")),
     };
     Ok(Queued {
         sequence: row.get(0)?,
-        repository: row.get(1)?,
+        blob: row.get(2)?,
+        repository: row.get(3)?,
         owner,
     })
 }
 
-fn state(db: &Connection, repository: i64, owner: &Owner) -> rusqlite::Result<WantedState> {
-    Ok(match owner {
-        Owner::Blob(digest) => WantedState::Blob(blobs::waiting(db, digest)?),
-        Owner::Layer(_, digest) => WantedState::Layer(blobs::link(db, repository, digest)?),
-        Owner::Revision(_, digest) => {
-            WantedState::Revision(manifests::stored(db, repository, digest)?)
-        }
+fn state(db: &Connection, of: &Queued) -> rusqlite::Result<WantedState> {
+    let (blob, repository) = (of.blob, of.repository);
+    Ok(match &of.owner {
+        Owner::Blob(_) => WantedState::Blob(blobs::waiting(db, blob)?),
+        Owner::Layer(..) => WantedState::Layer(blobs::link(db, repository, blob)?),
+        Owner::Revision(..) => WantedState::Revision(manifests::stored(db, repository, blob)?),
         Owner::Tag(_, tag) => WantedState::Tag(tag_target(db, repository, tag)?),
     })
 }

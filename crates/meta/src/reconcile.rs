@@ -152,7 +152,7 @@ impl Batch<'_> {
     fn outcome(&mut self, item: &Reconcile) -> rusqlite::Result<Outcome> {
         let tx = self.tx;
         let at = self.enter(item.repo())?;
-        if at.row.complete || at.doubts.about(tx, &item.key(&at.row))? {
+        if at.row.complete || at.doubts.about(tx, || item.key(tx, &at.row))? {
             return Ok(Outcome::Skipped);
         }
         match item {
@@ -302,11 +302,11 @@ impl Reconcile {
         }
     }
 
-    fn key(&self, repository: &Repository) -> Key {
+    fn key(&self, tx: &Write<'_>, repository: &Repository) -> rusqlite::Result<Option<Key>> {
         match self {
-            Self::Tag { tag, .. } => Key::tag(repository, tag),
-            Self::Revision { digest, .. } => Key::revision(repository, digest),
-            Self::Layer { digest, .. } => Key::layer(repository, digest),
+            Self::Tag { tag, .. } => Ok(Some(Key::tag(repository, tag))),
+            Self::Revision { digest, .. } => Key::find_revision(tx, repository, digest),
+            Self::Layer { digest, .. } => Key::find_layer(tx, repository, digest),
         }
     }
 }
@@ -321,7 +321,7 @@ fn adopt(tx: &Write<'_>, digest: &Digest, size: u64) -> rusqlite::Result<(i64, O
     };
     let outcome = if blob.size == size || !blob.verified {
         accept(tx, digest, size, &blob)?
-    } else if blobs::waiting(tx, digest)?.is_some() {
+    } else if blobs::is_waiting(tx, blob.id)? {
         // The file is not written yet, or not again.
         Outcome::Applied
     } else {

@@ -91,11 +91,8 @@ pub(crate) fn review(tx: &Write<'_>, blob: i64) -> rusqlite::Result<()> {
 pub(crate) fn review_manifest(
     tx: &Write<'_>,
     repository: &Repository,
-    digest: &Digest,
+    blob: i64,
 ) -> rusqlite::Result<()> {
-    let Some(blob) = digests::find(tx, digest)? else {
-        return Ok(());
-    };
     let sql = "SELECT e.blob_id FROM manifests m JOIN edges e ON e.manifest_id = m.id
                WHERE m.repository_id = $1 AND m.blob_id = $2 AND NOT EXISTS (
                    SELECT 1 FROM repository_blobs h WHERE h.blob_id = e.blob_id
@@ -122,8 +119,8 @@ fn release(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<bool> {
         let sql = "UPDATE blobs SET state = 0, verified = 0, state_since = $1 WHERE id = $2";
         tx.change_of(&[Part::Blob(blob.id)], sql, (tx.now, blob.id))?;
     }
-    blobs::drop_bytes(tx, digest)?;
-    projections::drop_blob(tx, digest)?;
+    blobs::drop_bytes(tx, blob.id)?;
+    projections::drop_blob(tx, blob.id)?;
     Ok(true)
 }
 

@@ -108,8 +108,8 @@ impl Meta {
                     repository, blob, ..
                 } = review.position;
                 let sql = "UPDATE reviews SET since = $1
-                           WHERE repository_id = $2 AND blob_id = $3 AND kind = $4";
-                let params = (tx.now, repository, blob, review.kind.stored());
+                           WHERE blob_id = $2 AND repository_id = $3 AND kind = $4";
+                let params = (tx.now, blob, repository, review.kind.stored());
                 tx.change(sql, params).map(drop)
             })
         })
@@ -170,16 +170,16 @@ fn queue(
     kind: ReviewKind,
     since: Timestamp,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO reviews (repository_id, blob_id, kind, since) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (repository_id, blob_id, kind) DO UPDATE SET since = excluded.since";
-    tx.change(sql, (repository, blob, kind.stored(), since))
+    let sql = "INSERT INTO reviews (blob_id, repository_id, kind, since) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (blob_id, repository_id, kind) DO UPDATE SET since = excluded.since";
+    tx.change(sql, (blob, repository, kind.stored(), since))
         .map(drop)
 }
 
 /// Forgets that `blob` may not be needed.
 fn forget(tx: &Write<'_>, repository: i64, blob: i64, kind: ReviewKind) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM reviews WHERE repository_id = $1 AND blob_id = $2 AND kind = $3";
-    tx.change(sql, (repository, blob, kind.stored())).map(drop)
+    let sql = "DELETE FROM reviews WHERE blob_id = $1 AND repository_id = $2 AND kind = $3";
+    tx.change(sql, (blob, repository, kind.stored())).map(drop)
 }
 
 /// Looks at a blob that `repository` has begun to hold, unless one of its manifests names it.

@@ -89,7 +89,7 @@ impl Meta {
         self.write(move |tx| {
             for owner in &owners {
                 if let Some(key) = Key::of(tx, owner)? {
-                    projections::insert_missing(tx, key)?;
+                    projections::insert_missing(tx, &key)?;
                 }
             }
             Ok(())

@@ -19,10 +19,10 @@ impl Meta {
         tags: &[Tag],
     ) -> Result<Vec<(Option<Digest>, bool)>, MetaError> {
         let tags = tags.to_vec();
-        self.states(repo, tags, Key::tag, |db, repository, tag| {
-            tags::target(db, repository, tag)
-        })
-        .await
+        let key = |_: &Connection, repository: &Repository, tag: &Tag| {
+            Ok(Some(Key::tag(repository, tag)))
+        };
+        self.states(repo, tags, key, tags::target).await
     }
 
     /// For each of `digests` whether there is such a manifest, and whether the tree is not to
@@ -33,7 +33,7 @@ impl Meta {
         digests: &[Digest],
     ) -> Result<Vec<(bool, bool)>, MetaError> {
         let digests = digests.to_vec();
-        self.states(repo, digests, Key::revision, has_revision)
+        self.states(repo, digests, Key::find_revision, has_revision)
             .await
     }
 
@@ -45,7 +45,8 @@ impl Meta {
         digests: &[Digest],
     ) -> Result<Vec<(Option<u64>, bool)>, MetaError> {
         let digests = digests.to_vec();
-        self.states(repo, digests, Key::layer, layer_size).await
+        self.states(repo, digests, Key::find_layer, layer_size)
+            .await
     }
 
     /// Those of `digests` that a manifest of `repo` needs.
@@ -77,7 +78,7 @@ impl Meta {
         &self,
         repo: &RepoName,
         names: Vec<Name>,
-        key: fn(&Repository, &Name) -> Key,
+        key: fn(&Connection, &Repository, &Name) -> rusqlite::Result<Option<Key>>,
         state: fn(&Connection, i64, &Name) -> rusqlite::Result<State>,
     ) -> Result<Vec<(State, bool)>, MetaError>
     where
@@ -92,7 +93,7 @@ impl Meta {
             let doubts = Doubts::of(db, repository.id)?;
             let one = |name| {
                 let state = state(db, repository.id, name)?;
-                Ok((state, doubts.about(db, &key(&repository, name))?))
+                Ok((state, doubts.about(db, || key(db, &repository, name))?))
             };
             names.iter().map(one).collect()
         })

@@ -119,7 +119,7 @@ impl Meta {
                 return Ok(false);
             }
             repositories::unlist_if_empty(tx, &mut repository)?;
-            projections::queue(tx, &repository, Key::tag(&repository, &tag))?;
+            projections::queue(tx, &repository, &Key::tag(&repository, &tag))?;
             events::record(tx, &events)?;
             Ok(true)
         })

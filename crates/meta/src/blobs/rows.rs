@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 use super::BlobState;
 use crate::{
     cache::stamps::Part,
-    column, digests, findings,
+    column, findings,
     projections::{self, Key},
     repositories::Repository,
     reviews,
@@ -87,50 +87,40 @@ pub(crate) fn held_by(
     db.one(sql, (repository.as_str(), digest.to_bytes()), Held::read)
 }
 
-/// What the link of `digest` in `repository` says; `None` if the repository does not hold it.
+/// What the link of the name `name` in `repository` says; `None` if the repository does not hold it.
 pub(crate) fn link(
     db: &Connection,
     repository: i64,
-    digest: &Digest,
+    name: i64,
 ) -> rusqlite::Result<Option<Digest>> {
-    let sql = "SELECT t.digest FROM blobs n
-               JOIN repository_blobs h ON h.blob_id = n.id
+    let sql = "SELECT t.digest FROM repository_blobs h
                JOIN blobs t ON t.id = h.target_id
-               WHERE h.repository_id = $1 AND n.digest = $2";
-    db.one(sql, (repository, digest.to_bytes()), |row| {
-        column::digest(row, 0)
-    })
+               WHERE h.repository_id = $1 AND h.blob_id = $2";
+    db.one(sql, (repository, name), |row| column::digest(row, 0))
 }
 
-/// Lets `repository` hold `target` under the name `digest`, whose number is `name`, and queues
-/// the link.
+/// Lets `repository` hold `target` under the name `name`, and queues the link.
 pub(crate) fn hold(
     tx: &Write<'_>,
     repository: &Repository,
-    digest: &Digest,
     name: i64,
     target: i64,
 ) -> rusqlite::Result<()> {
-    let key = Key::layer(repository, digest);
+    let key = Key::layer(repository, name);
     let is_new = set_link(tx, repository, name, target)?;
     reviews::blob_came(tx, repository, name)?;
     if is_new {
-        projections::queue(tx, repository, key)
+        projections::queue(tx, repository, &key)
     } else {
-        projections::queue_again(tx, repository, key)
+        projections::queue_again(tx, repository, &key)
     }
 }
 
 /// The same for a blob whose number was just given to it: so far nothing can name it.
-pub(crate) fn hold_new(
-    tx: &Write<'_>,
-    repository: &Repository,
-    digest: &Digest,
-    blob: i64,
-) -> rusqlite::Result<()> {
+pub(crate) fn hold_new(tx: &Write<'_>, repository: &Repository, blob: i64) -> rusqlite::Result<()> {
     set_link(tx, repository, blob, blob)?;
     reviews::new_blob_came(tx, repository, blob)?;
-    projections::queue(tx, repository, Key::layer(repository, digest))
+    projections::queue(tx, repository, &Key::layer(repository, blob))
 }
 
 /// Sets what `repository` holds under the name `name`; whether that is new.
@@ -189,18 +179,14 @@ pub(crate) fn set_state(tx: &Write<'_>, blob: i64, state: BlobState) -> rusqlite
     tx.change_of(&[Part::Blob(blob)], sql, params).map(drop)
 }
 
-/// The bytes of `digest` that wait for their file.
-pub(crate) fn waiting(db: &Connection, digest: &Digest) -> rusqlite::Result<Option<Bytes>> {
-    let sql = "SELECT bytes FROM blob_bytes
-               WHERE blob_id = (SELECT id FROM blobs WHERE digest = $1)";
-    db.one(sql, [digest.to_bytes()], |row| column::bytes(row, 0))
+/// The bytes of a blob that wait for their file.
+pub(crate) fn waiting(db: &Connection, blob: i64) -> rusqlite::Result<Option<Bytes>> {
+    let sql = "SELECT bytes FROM blob_bytes WHERE blob_id = $1";
+    db.one(sql, [blob], |row| column::bytes(row, 0))
 }
 
-/// Forgets the bytes of `digest`, now that its file is synced.
-pub(crate) fn drop_bytes(tx: &Write<'_>, digest: &Digest) -> rusqlite::Result<()> {
-    let Some(blob) = digests::find(tx, digest)? else {
-        return Ok(());
-    };
+/// Forgets the bytes of a blob that wait for their file.
+pub(crate) fn drop_bytes(tx: &Write<'_>, blob: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM blob_bytes WHERE blob_id = $1";
     tx.change_of(&[Part::Blob(blob)], sql, [blob]).map(drop)
 }

@@ -89,7 +89,7 @@ impl Meta {
             let blob = verify_known(tx, before, &digest, size)?;
             let stored = if !is_stored {
                 keep_bytes(tx, blob, &bytes)?;
-                projections::queue_blob(tx, &digest)?;
+                projections::queue_blob(tx, blob)?;
                 Stored::Here
             } else if is_waiting(tx, blob)? {
                 Stored::HereBefore
@@ -98,9 +98,9 @@ impl Meta {
             };
             let repository = repositories::ensure(tx, &repo)?;
             if is_new {
-                hold_new(tx, &repository, &digest, blob)?;
+                hold_new(tx, &repository, blob)?;
             } else {
-                hold(tx, &repository, &digest, blob, blob)?;
+                hold(tx, &repository, blob, blob)?;
             }
             events::record(tx, &events)?;
             Ok(stored)
@@ -116,7 +116,7 @@ impl Meta {
             let before = known(tx, &digest)?;
             let blob = verify_known(tx, before, &digest, bytes.len() as u64)?;
             keep_bytes(tx, blob, &bytes)?;
-            projections::queue_blob(tx, &digest)
+            projections::queue_blob(tx, blob)
         })
         .await
     }

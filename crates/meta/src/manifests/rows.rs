@@ -9,17 +9,17 @@ use crate::{
     reviews, statements::Statements, writer::Write,
 };
 
-/// The manifest `digest` of the repository with the id `repository`.
+/// The manifest with the number `blob` of the repository with the number `repository`.
 pub(crate) fn stored(
     db: &Connection,
     repository: i64,
-    digest: &Digest,
+    blob: i64,
 ) -> rusqlite::Result<Option<StoredManifest>> {
     let sql = "SELECT n.digest, m.media_type, p.payload, m.schema1, m.expressible
-               FROM blobs n JOIN manifests m ON m.blob_id = n.id
+               FROM manifests m JOIN blobs n ON n.id = m.blob_id
                JOIN manifest_payloads p ON p.manifest_id = m.id
-               WHERE m.repository_id = $1 AND n.digest = $2";
-    db.one(sql, (repository, digest.to_bytes()), StoredManifest::read)
+               WHERE m.repository_id = $1 AND m.blob_id = $2";
+    db.one(sql, (repository, blob), StoredManifest::read)
 }
 
 /// Whether distribution can read the manifest `digest`; `None` if there is no such manifest.

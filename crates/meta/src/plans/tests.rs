@@ -26,6 +26,8 @@ async fn no_listing_reads_more_than_its_page() {
     meta.projections(1).await.unwrap();
     meta.findings(Some(1), 1).await.unwrap();
     meta.pending_tags(&a).await.unwrap();
+    meta.waiting_reviews(Some(&a)).await.unwrap();
+    meta.waiting_reviews(None).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,16 +1,23 @@
 //! An owner as columns hold it.
 
-use boxyard_oci::{Digest, Tag};
+use boxyard_oci::{Digest, RepoName, Tag};
 use rusqlite::Connection;
 
 use super::Owner;
-use crate::repositories::{self, Repository};
+use crate::{
+    digests,
+    repositories::{self, Repository},
+};
 
 /// An owner as the queue's columns hold it.
 pub(crate) struct Key {
-    pub(super) repository: i64,
     pub(super) kind: i64,
-    pub(super) name: Vec<u8>,
+    /// 0 for a tag.
+    pub(super) blob: i64,
+    /// 0 for a blob.
+    pub(super) repository: i64,
+    /// Empty for all but a tag.
+    pub(super) tag: String,
 }
 
 pub(super) const BLOB: i64 = 1;
@@ -19,68 +26,83 @@ pub(super) const REVISION: i64 = 3;
 pub(crate) const TAG: i64 = 4;
 
 impl Key {
-    pub(crate) fn layer(repository: &Repository, digest: &Digest) -> Self {
-        Self {
-            repository: repository.id,
-            kind: LAYER,
-            name: digest.to_bytes(),
-        }
+    pub(super) fn blob(blob: i64) -> Self {
+        Self::of_content(BLOB, blob, 0)
     }
 
-    pub(crate) fn revision(repository: &Repository, digest: &Digest) -> Self {
-        Self {
-            repository: repository.id,
-            kind: REVISION,
-            name: digest.to_bytes(),
-        }
+    pub(crate) fn layer(repository: &Repository, blob: i64) -> Self {
+        Self::of_content(LAYER, blob, repository.id)
+    }
+
+    pub(crate) fn revision(repository: &Repository, blob: i64) -> Self {
+        Self::of_content(REVISION, blob, repository.id)
     }
 
     pub(crate) fn tag(repository: &Repository, tag: &Tag) -> Self {
         Self {
-            repository: repository.id,
             kind: TAG,
-            name: tag.as_str().into(),
+            blob: 0,
+            repository: repository.id,
+            tag: tag.as_str().to_owned(),
         }
     }
 
-    pub(super) fn blob(digest: &Digest) -> Self {
+    fn of_content(kind: i64, blob: i64, repository: i64) -> Self {
         Self {
-            repository: 0,
-            kind: BLOB,
-            name: digest.to_bytes(),
+            kind,
+            blob,
+            repository,
+            tag: String::new(),
         }
     }
 
-    /// The key of `owner`; `None` if its repository is unknown.
+    /// The key of `owner`; `None` if its repository or its digest is unknown, so that there is no row of it.
     pub(crate) fn of(db: &Connection, owner: &Owner) -> rusqlite::Result<Option<Self>> {
-        let (repo, key): (_, fn(&Repository, &Owner) -> Self) = match owner {
-            Owner::Blob(digest) => return Ok(Some(Self::blob(digest))),
-            Owner::Layer(repo, _) | Owner::Revision(repo, _) | Owner::Tag(repo, _) => {
-                (repo, Self::within)
-            }
-        };
-        Ok(repositories::find(db, repo)?.map(|repository| key(&repository, owner)))
+        let within = |repo: &RepoName| repositories::find(db, repo);
+        Ok(match owner {
+            Owner::Blob(digest) => digests::find(db, digest)?.map(Self::blob),
+            Owner::Layer(repo, digest) => match within(repo)? {
+                Some(repository) => Self::find_layer(db, &repository, digest)?,
+                None => None,
+            },
+            Owner::Revision(repo, digest) => match within(repo)? {
+                Some(repository) => Self::find_revision(db, &repository, digest)?,
+                None => None,
+            },
+            Owner::Tag(repo, tag) => within(repo)?.map(|repository| Self::tag(&repository, tag)),
+        })
     }
 
-    fn within(repository: &Repository, owner: &Owner) -> Self {
-        match owner {
-            Owner::Blob(digest) => Self::blob(digest),
-            Owner::Layer(_, digest) => Self::layer(repository, digest),
-            Owner::Revision(_, digest) => Self::revision(repository, digest),
-            Owner::Tag(_, tag) => Self::tag(repository, tag),
-        }
+    /// The key of a link to a blob; `None` if the digest is unknown.
+    pub(crate) fn find_layer(
+        db: &Connection,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> rusqlite::Result<Option<Self>> {
+        let blob = digests::find(db, digest)?;
+        Ok(blob.map(|blob| Self::layer(repository, blob)))
+    }
+
+    /// The key of a manifest; `None` if the digest is unknown.
+    pub(crate) fn find_revision(
+        db: &Connection,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> rusqlite::Result<Option<Self>> {
+        let blob = digests::find(db, digest)?;
+        Ok(blob.map(|blob| Self::revision(repository, blob)))
     }
 
     /// How a finding calls it: a tag by its name, all else by its digest.
-    pub(super) fn subject(&self) -> String {
-        let digest = (self.kind != TAG).then(|| Digest::from_bytes(&self.name));
-        match digest.flatten() {
-            Some(digest) => digest.to_string(),
-            None => String::from_utf8_lossy(&self.name).into_owned(),
+    pub(super) fn subject(&self, db: &Connection) -> rusqlite::Result<String> {
+        if self.kind == TAG {
+            return Ok(self.tag.clone());
         }
+        let digest = digests::digest(db, self.blob)?;
+        Ok(digest.map(|digest| digest.to_string()).unwrap_or_default())
     }
 
-    pub(super) fn params(&self) -> (i64, i64, &[u8]) {
-        (self.repository, self.kind, &self.name)
+    pub(super) fn params(&self) -> (i64, i64, i64, &str) {
+        (self.kind, self.blob, self.repository, &self.tag)
     }
 }

@@ -109,8 +109,8 @@ impl Meta {
     ) -> Result<usize, MetaError> {
         self.write(move |tx| {
             let sql = "UPDATE reviews SET since = $1
-                       WHERE kind = $2 AND (repository_id, blob_id) IN (
-                           SELECT repository_id, blob_id FROM reviews
+                       WHERE kind = $2 AND (blob_id, repository_id) IN (
+                           SELECT blob_id, repository_id FROM reviews
                            WHERE kind = $2 AND since = $3 LIMIT $4
                        )";
             let limit = column::limit(limit);

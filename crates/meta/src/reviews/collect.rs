@@ -88,8 +88,8 @@ fn is_queued(tx: &Write<'_>, review: &Review) -> rusqlite::Result<bool> {
         blob,
     } = review.position;
     let sql = "SELECT 1 FROM reviews
-               WHERE repository_id = $1 AND blob_id = $2 AND kind = $3 AND since = $4";
-    let params = (repository, blob, review.kind.stored(), since);
+               WHERE blob_id = $1 AND repository_id = $2 AND kind = $3 AND since = $4";
+    let params = (blob, repository, review.kind.stored(), since);
     Ok(tx.one(sql, params, |_| Ok(()))?.is_some())
 }
 
@@ -116,7 +116,7 @@ fn blob(tx: &Write<'_>, review: &Review, repository: &Repository) -> rusqlite::R
         return Ok(Collected::Needed);
     }
     blobs::release(tx, repository, held.name)?;
-    projections::queue(tx, repository, Key::layer(repository, &review.digest))?;
+    projections::queue(tx, repository, &Key::layer(repository, held.name))?;
     releases::review(tx, held.name)?;
     if held.target != held.name {
         // What was held for the sake of this name alone is looked at by itself.
@@ -139,7 +139,7 @@ fn manifest(
     }
     let sql = "SELECT size FROM manifests WHERE repository_id = $1 AND blob_id = $2";
     let size = tx.one(sql, (repository.id, blob), |row| column::size(row, 0))?;
-    releases::review_manifest(tx, repository, &review.digest)?;
+    releases::review_manifest(tx, repository, blob)?;
     if !manifests::remove(tx, repository, &review.digest)? {
         return Ok(Collected::Needed);
     }
@@ -147,10 +147,10 @@ fn manifest(
         // By such a link old registries would bring the manifest back.
         blobs::release(tx, repository, blob)?;
         forget(tx, repository.id, blob, ReviewKind::Blob)?;
-        projections::queue(tx, repository, Key::layer(repository, &review.digest))?;
+        projections::queue(tx, repository, &Key::layer(repository, blob))?;
     }
     repositories::unlist_if_empty(tx, repository)?;
-    projections::queue(tx, repository, Key::revision(repository, &review.digest))?;
+    projections::queue(tx, repository, &Key::revision(repository, blob))?;
     gone(tx, review, size.unwrap_or(0))
 }
 

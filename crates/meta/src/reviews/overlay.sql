@@ -2,30 +2,32 @@
 -- here first. The tables below are written alone, or hold what waits; the views leave out what
 -- the plan has let go of.
 CREATE TEMP TABLE reviews (
-    repository_id INTEGER NOT NULL,
     blob_id INTEGER NOT NULL,
+    repository_id INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     since INTEGER NOT NULL,
-    PRIMARY KEY (repository_id, blob_id, kind)
+    PRIMARY KEY (blob_id, repository_id, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX temp.reviews_by_date ON reviews (kind, since, repository_id, blob_id);
-INSERT INTO temp.reviews (repository_id, blob_id, kind, since)
-SELECT repository_id, blob_id, kind, since FROM main.reviews;
+INSERT INTO temp.reviews (blob_id, repository_id, kind, since)
+SELECT blob_id, repository_id, kind, since FROM main.reviews;
 
 CREATE TEMP TABLE releases (blob_id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL) STRICT;
 CREATE TEMP TABLE projections (
-    repository_id INTEGER NOT NULL,
     kind INTEGER NOT NULL,
-    name BLOB NOT NULL,
+    blob_id INTEGER NOT NULL,
+    repository_id INTEGER NOT NULL,
+    tag TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     queued_at INTEGER NOT NULL,
-    PRIMARY KEY (repository_id, kind, name)
+    PRIMARY KEY (kind, blob_id, repository_id, tag)
 ) STRICT, WITHOUT ROWID;
 CREATE TEMP TABLE touched (
     repository_id INTEGER NOT NULL,
     kind INTEGER NOT NULL,
-    name BLOB NOT NULL,
-    PRIMARY KEY (repository_id, kind, name)
+    blob_id INTEGER NOT NULL,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (repository_id, kind, blob_id, tag)
 ) STRICT, WITHOUT ROWID;
 CREATE TEMP TABLE manifest_payloads (manifest_id INTEGER PRIMARY KEY) STRICT;
 

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use boxyard_oci::{Digest, EdgeKind, RepoName};
+use rusqlite::Row;
 
 use super::ReviewKind;
 use crate::{
@@ -33,6 +34,50 @@ pub struct Kept {
     pub names: Vec<Digest>,
 }
 
+impl Waiting {
+    fn read(kind: ReviewKind, row: &Row<'_>) -> rusqlite::Result<Self> {
+        let time = |index| {
+            let time: Option<Timestamp> = row.get(index)?;
+            let begun = time.filter(|time| *time != Timestamp::LATEST);
+            Ok::<_, rusqlite::Error>(begun.map(Timestamp::system))
+        };
+        Ok(Self {
+            kind,
+            count: column::size(row, 0)?,
+            bytes: column::size(row, 1)?,
+            first: time(2)?,
+            last: time(3)?,
+        })
+    }
+}
+
+/// Sums up what waits of a kind in a repository.
+///
+/// It goes through all that the repository has, because reviews are in the order of blobs.
+fn of_repository(kind: ReviewKind) -> &'static str {
+    match kind {
+        ReviewKind::Blob => {
+            "SELECT COUNT(*), COALESCE(SUM(b.size), 0), MIN(v.since), MAX(v.since)
+             FROM repository_blobs h CROSS JOIN reviews v
+                 ON v.blob_id = h.blob_id AND v.repository_id = h.repository_id
+             JOIN blobs b ON b.id = v.blob_id
+             WHERE h.repository_id = $1 AND v.kind = $2"
+        }
+        ReviewKind::Manifest => {
+            "SELECT COUNT(*), COALESCE(SUM(b.size), 0), MIN(v.since), MAX(v.since)
+             FROM manifests m CROSS JOIN reviews v
+                 ON v.blob_id = m.blob_id AND v.repository_id = m.repository_id
+             JOIN blobs b ON b.id = v.blob_id
+             WHERE m.repository_id = $1 AND v.kind = $2"
+        }
+        ReviewKind::File => {
+            "SELECT COUNT(*), COALESCE(SUM(b.size), 0), MIN(v.since), MAX(v.since)
+             FROM reviews v JOIN blobs b ON b.id = v.blob_id
+             WHERE v.repository_id = $1 AND v.kind = $2"
+        }
+    }
+}
+
 impl Meta {
     /// What of `repo` waits to be collected, one item a kind; without a name, files that nobody
     /// holds.
@@ -46,24 +91,10 @@ impl Meta {
                 None => Some(0),
                 Some(repo) => repositories::find(db, &repo)?.map(|repository| repository.id),
             };
-            let sql = "SELECT COUNT(*), COALESCE(SUM(b.size), 0), MIN(v.since), MAX(v.since)
-                       FROM reviews v JOIN blobs b ON b.id = v.blob_id
-                       WHERE v.repository_id = $1 AND v.kind = $2";
             let mut waiting = Vec::new();
             for kind in [ReviewKind::Blob, ReviewKind::Manifest, ReviewKind::File] {
-                let row = db.one(sql, (repository, kind.stored()), |row| {
-                    let time = |index| {
-                        let time: Option<Timestamp> = row.get(index)?;
-                        let begun = time.filter(|time| *time != Timestamp::LATEST);
-                        Ok::<_, rusqlite::Error>(begun.map(Timestamp::system))
-                    };
-                    Ok(Waiting {
-                        kind,
-                        count: column::size(row, 0)?,
-                        bytes: column::size(row, 1)?,
-                        first: time(2)?,
-                        last: time(3)?,
-                    })
+                let row = db.one(of_repository(kind), (repository, kind.stored()), |row| {
+                    Waiting::read(kind, row)
                 })?;
                 waiting.extend(row.filter(|waiting| waiting.count > 0));
             }
