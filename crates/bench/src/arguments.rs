@@ -9,7 +9,7 @@ use crate::contender::Contender;
 
 const HELP: &str = "\
 Each kind of work is done by distribution 3.1.1, by 2.8.2, by this registry, and by what shows how little it could cost
-(nginx, an empty handler, bare writes), one after the other, each over a folder of its own in target/bench.
+(nginx, a handler that does nothing or only syncs, bare writes), one after the other, each over a folder of its own in target/bench.
 Compare numbers of one run only: a machine is never the same twice. CPU time is the steadiest figure.
 
 Examples:
@@ -69,6 +69,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Hidden {
     #[command(hide = true)]
     EmptyHandler { address: SocketAddr },
+    #[command(hide = true)]
+    RecordHandler { address: SocketAddr, path: PathBuf },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,6 +81,7 @@ pub(crate) enum Name {
     Nginx,
     Empty,
     Disk,
+    Record,
 }
 
 impl Name {
@@ -90,6 +93,7 @@ impl Name {
             Self::Nginx => Contender::Nginx,
             Self::Empty => Contender::Empty,
             Self::Disk => Contender::Disk,
+            Self::Record => Contender::Record,
         }
     }
 }

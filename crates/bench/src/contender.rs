@@ -17,16 +17,19 @@ pub(crate) enum Contender {
     Empty,
     /// The same bytes are hashed, written and synced, and nothing else.
     Disk,
+    /// A handler that syncs a record before it answers, and nothing else.
+    Record,
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Distribution3,
         Self::Distribution2,
         Self::Boxyard,
         Self::Nginx,
         Self::Empty,
         Self::Disk,
+        Self::Record,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +40,7 @@ impl Contender {
             Self::Nginx => "nginx, sendfile",
             Self::Empty => "an empty handler",
             Self::Disk => "SHA-256, write, fdatasync",
+            Self::Record => "a handler that syncs a record",
         }
     }
 
@@ -60,7 +64,9 @@ impl Contender {
                 .join("bin/registry-3.1.1"),
             Self::Distribution2 => "/usr/bin/docker-registry".into(),
             Self::Nginx => "/usr/sbin/nginx".into(),
-            Self::Empty | Self::Disk => env::current_exe().context("find the bench itself")?,
+            Self::Empty | Self::Disk | Self::Record => {
+                env::current_exe().context("find the bench itself")?
+            }
         })
     }
 }

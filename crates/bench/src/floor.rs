@@ -3,3 +3,4 @@
 pub(crate) mod disk;
 pub(crate) mod empty;
 pub(crate) mod nginx;
+pub(crate) mod record;

@@ -45,8 +45,12 @@ use yard::Yard;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Hidden::EmptyHandler { address }) = arguments.hidden {
-        return floor::empty::serve(address);
+    match arguments.hidden {
+        Some(Hidden::EmptyHandler { address }) => return floor::empty::serve(address),
+        Some(Hidden::RecordHandler { address, path }) => {
+            return floor::record::serve(address, &path);
+        }
+        None => {}
     }
     let cases: Vec<&Case> = cases::all()
         .into_iter()

@@ -151,7 +151,7 @@ pub(crate) fn page(cases: &[&Case], results: &Results, runs: usize) -> String {
         - Of {runs} runs, which take turns, the median counts; the least and the most stand behind it.\n\
         - “p99 at half the peer's rate”: requests arrive by the clock, half as many a second as distribution 3.1.1 can do, and each counts from when it was due.\n\
         - Memory is anonymous memory, sampled: mapped files are the page cache's.\n\
-        - A floor is the least that the work can cost: nginx with `sendfile` on the same file, a handler that looks at nothing, or SHA-256 with a write and a sync of the same bytes.\n\n\
+        - A floor is the least that the work can cost: nginx with `sendfile` on the same file, a handler that looks at nothing or only syncs a record, or SHA-256 with a write and a sync of the same bytes.\n\n\
         ## What was asked for\n\n\
         A multiple is of distribution 3.1.1 in the same runs, where nothing else is said.\n\n{}\n\
         ## All figures\n\n{}",

@@ -158,6 +158,9 @@ impl Site {
             Contender::Empty | Contender::Disk => {
                 command.args(["empty-handler", &addresses.0.to_string()])
             }
+            Contender::Record => command
+                .args(["record-handler", &addresses.0.to_string()])
+                .arg(self.folder().join("records")),
             _ => command
                 .arg("serve")
                 .arg(self.configure(addresses, protocol)?),

@@ -45,7 +45,11 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "mount of a blob",
         unit: "request",
-        others: PEERS,
+        others: &[
+            Contender::Distribution3,
+            Contender::Distribution2,
+            Contender::Record,
+        ],
         goals: &[most(Figure::Cpu, 0.15), most(Figure::PacedP99, 0.3)],
         is_in_short: true,
         run: mounts,
@@ -110,13 +114,11 @@ fn tags(bout: &Bout) -> Result<Measured> {
 fn mounts(bout: &Bout) -> Result<Measured> {
     let (_site, server) = bout.serve(Protocol::Plain)?;
     let blobs = bout.choose(256, 1024);
-    push_blobs(&server, blobs)?;
-    let digests: Vec<String> = (0..blobs).map(|number| blob(number).digest).collect();
     let targets: Vec<Targets> = (0..CLIENTS).map(Targets::of).collect();
-    for target in targets.iter().flat_map(|targets| &targets.repos) {
-        let mut connection = server.connect(&server.token_for(&[target]))?;
-        Small::of(1).push(&mut connection, target, "latest")?;
+    if bout.contender.is_registry() {
+        fill(&server, blobs, &targets)?;
     }
+    let digests: Vec<String> = (0..blobs).map(|number| blob(number).digest).collect();
     let load = Load {
         clients: CLIENTS,
         tokens: targets
@@ -134,6 +136,16 @@ fn mounts(bout: &Bout) -> Result<Measured> {
             .expect(201, ("POST", &target), "", &Bytes::new())
             .map(drop)
     })
+}
+
+/// Pushes what is mounted, and something else to where it is mounted.
+fn fill(server: &Server, blobs: u32, targets: &[Targets]) -> Result<()> {
+    push_blobs(server, blobs)?;
+    for target in targets.iter().flat_map(|targets| &targets.repos) {
+        let mut connection = server.connect(&server.token_for(&[target]))?;
+        Small::of(1).push(&mut connection, target, "latest")?;
+    }
+    Ok(())
 }
 
 /// The repositories that one client mounts into, and how many mounts it has done.
