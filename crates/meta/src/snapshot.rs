@@ -84,7 +84,7 @@ impl Snapshot {
 }
 
 impl Meta {
-    /// Queues the paths of all `owners`, as of a tree that has none of them.
+    /// Queues the paths of all `owners` that these tables know, as of a tree that has none of them.
     pub async fn queue_owners(&self, owners: Vec<Owner>) -> Result<(), MetaError> {
         self.write(move |tx| {
             for owner in &owners {

@@ -1,6 +1,10 @@
 -- Rows that are written together become neighbours, so that a commit writes few pages of the log.
 -- New blobs have the next numbers and a popular one has always the same, but digests come in no
 -- order, and neither do the repositories of one moment.
+
+-- What in the tree may differ from these tables. A row names an owner, not an operation.
+-- `kind`: 1 a blob, 2 a link to one, 3 a manifest, 4 a tag.
+-- `blob_id` is 0 for a tag and `repository_id` for a blob; `tag` is empty for all but a tag.
 CREATE TABLE queued (
     kind INTEGER NOT NULL,
     blob_id INTEGER NOT NULL,
@@ -11,7 +15,6 @@ CREATE TABLE queued (
     PRIMARY KEY (kind, blob_id, repository_id, tag)
 ) STRICT, WITHOUT ROWID;
 
--- `kind`: 1 a blob, 2 a link to one, 3 a manifest, 4 a tag.
 INSERT INTO blobs (digest, size, state, verified, state_since)
 SELECT name, 0, 0, 0, unixepoch() * 1000 FROM projections WHERE kind < 4
 UNION
@@ -25,11 +28,11 @@ UNION ALL
 SELECT kind, 0, repository_id, CAST(name AS TEXT), sequence, queued_at
 FROM projections WHERE kind = 4;
 
--- What in the tree may differ from these tables. A row names an owner, not an operation.
--- `blob_id` is 0 for a tag and `repository_id` for a blob; `tag` is empty for all but a tag.
 DROP TABLE projections;
 ALTER TABLE queued RENAME TO projections;
 
+-- What a client has changed in this run in a repository that is not complete yet.
+-- What the tree said of it before is history, even when the projection has long caught up.
 CREATE TABLE changed (
     repository_id INTEGER NOT NULL,
     kind INTEGER NOT NULL,
@@ -44,10 +47,13 @@ FROM touched t JOIN blobs b ON b.digest = t.name WHERE t.kind < 4
 UNION ALL
 SELECT repository_id, kind, 0, CAST(name AS TEXT) FROM touched WHERE kind = 4;
 
--- What a client has changed in this run in a repository that is not complete yet, as above.
 DROP TABLE touched;
 ALTER TABLE changed RENAME TO touched;
 
+-- What its repository may not need any more, and since when: a row is made by whatever takes a
+-- last use away or comes without one, and goes with the next use.
+-- `kind`: 1 a blob that no manifest names, 2 a manifest without a tag, 3 a file that nobody holds
+-- (its repository is 0). `since` is the largest number while a folder is still being adopted.
 CREATE TABLE looked_at (
     blob_id INTEGER NOT NULL,
     repository_id INTEGER NOT NULL,

@@ -69,9 +69,11 @@ async fn a_statement_that_scans_or_sorts_is_recognized() {
         .await
         .unwrap();
     let sort = costly("SELECT name FROM tags WHERE repository_id = $1 ORDER BY updated_at");
+    let kind = costly("SELECT sequence FROM projections WHERE kind = $1");
     let cheap = costly("SELECT name FROM tags WHERE repository_id = $1 ORDER BY name");
 
     assert_eq!(scan.len(), 1);
     assert_eq!(sort.await.unwrap().len(), 1);
+    assert_eq!(kind.await.unwrap().len(), 1);
     assert!(cheap.await.unwrap().is_empty());
 }

@@ -87,12 +87,15 @@ impl Meta {
     ) -> Result<Vec<Waiting>, MetaError> {
         let repo = repo.cloned();
         self.read(move |db| {
-            let repository = match repo {
-                None => Some(0),
-                Some(repo) => repositories::find(db, &repo)?.map(|repository| repository.id),
+            let (repository, kinds): (_, &[ReviewKind]) = match repo {
+                None => (0, &[ReviewKind::File]),
+                Some(repo) => match repositories::find(db, &repo)? {
+                    Some(repository) => (repository.id, &[ReviewKind::Blob, ReviewKind::Manifest]),
+                    None => return Ok(Vec::new()),
+                },
             };
             let mut waiting = Vec::new();
-            for kind in [ReviewKind::Blob, ReviewKind::Manifest, ReviewKind::File] {
+            for kind in kinds.iter().copied() {
                 let row = db.one(of_repository(kind), (repository, kind.stored()), |row| {
                     Waiting::read(kind, row)
                 })?;
