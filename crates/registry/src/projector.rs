@@ -3,13 +3,12 @@
 //! A queue row, written in the transaction of a change, names the owner of a path.
 //! One worker makes that path what the database says now, syncs it, and only then removes the row.
 
-use std::collections::HashSet;
+mod writing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxyard_blobs::{Batch, Folder, Link, Tree};
-use boxyard_meta::{Owner, StoredManifest, TagTarget, Wanted, WantedState};
-use boxyard_oci::{Digest, RepoName, Tag};
+use boxyard_meta::{Wanted, WantedState};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, watch};
 
 use crate::Registry;
@@ -17,6 +16,8 @@ use crate::changes::Changes;
 use crate::courtesy::{Courtesy, Traffic};
 use crate::error::{During, Internal, blocking};
 use crate::gently::gently;
+
+use self::writing::{Pieces, Written};
 
 /// Paths brought up to date in one go, which share the cost of being synced.
 ///
@@ -186,9 +187,9 @@ impl Registry {
             return Ok(0);
         }
         let folder = self.folder.clone();
-        let can_wait = may_wait(&wanted);
-        let write = move || write_round(&folder, wanted);
-        let (done, failure) = if can_wait {
+        let (can_wait, pieces) = (may_wait(&wanted), pieces(&wanted));
+        let write = move || Written::of(&folder, wanted, pieces);
+        let Written { done, failure, .. } = if can_wait {
             gently(write).await
         } else {
             blocking(write).await
@@ -228,32 +229,13 @@ fn log_failure(error: &Internal) {
     tracing::error!(error = %error, source, "the tree cannot follow the database now; trying again");
 }
 
-/// The numbers of the queueings that have ended.
-type Done = Vec<i64>;
-
-/// Writes all in one batch; where that fails, one by one, so that one bad path stops no other.
-fn write_round(folder: &Folder, mut wanted: Vec<Wanted>) -> (Done, Option<std::io::Error>) {
-    wanted.sort_by_key(|wanted| order(&wanted.state));
-    if write_together(folder, &wanted).is_ok() {
-        return (wanted.iter().map(|one| one.sequence).collect(), None);
+/// Fewer are written piece by piece as well; what only removes has little to sync.
+fn pieces(wanted: &[Wanted]) -> Pieces {
+    if wanted.len() < MUCH {
+        Pieces::Small
+    } else {
+        Pieces::One
     }
-    let mut done = Vec::new();
-    let mut failure = None;
-    let mut lacking = HashSet::new();
-    for one in wanted {
-        // A link to what could not be written waits for it.
-        if leads_to(&one.state).is_some_and(|target| lacking.contains(target)) {
-            continue;
-        }
-        match write_together(folder, std::slice::from_ref(&one)) {
-            Ok(()) => done.push(one.sequence),
-            Err(error) => {
-                failure = Some(error);
-                lacking.extend(content_of(&one.owner));
-            }
-        }
-    }
-    (done, failure)
 }
 
 /// Whether whoever serves clients goes before these.
@@ -269,104 +251,6 @@ fn removes(state: &WantedState) -> bool {
         WantedState::Revision(stored) => stored.is_none(),
         WantedState::Tag(target) => target.is_none(),
     }
-}
-
-/// What is read by way of this link.
-fn leads_to(state: &WantedState) -> Option<&Digest> {
-    match state {
-        WantedState::Layer(target) => target.as_ref(),
-        WantedState::Tag(target) => target.as_ref().map(|target| &target.digest),
-        WantedState::Blob(_) | WantedState::Revision(_) => None,
-    }
-}
-
-/// The content whose file is written for this owner.
-fn content_of(owner: &Owner) -> Option<Digest> {
-    match owner {
-        Owner::Blob(digest) | Owner::Revision(_, digest) => Some(*digest),
-        Owner::Layer(..) | Owner::Tag(..) => None,
-    }
-}
-
-/// Deletes go from the tag down, and what is new is built from the blob up, so that distribution never meets a link to nothing.
-fn order(state: &WantedState) -> u8 {
-    match state {
-        WantedState::Tag(None) => 0,
-        WantedState::Revision(None) => 1,
-        WantedState::Layer(None) => 2,
-        WantedState::Blob(_) => 3,
-        WantedState::Layer(Some(_)) => 4,
-        WantedState::Revision(Some(_)) => 5,
-        WantedState::Tag(Some(_)) => 6,
-    }
-}
-
-fn write_together(folder: &Folder, wanted: &[Wanted]) -> std::io::Result<()> {
-    let mut batch = folder.batch();
-    for one in wanted {
-        write_one(&mut batch, &one.owner, &one.state);
-    }
-    batch.finish()
-}
-
-fn write_one(batch: &mut Batch, owner: &Owner, state: &WantedState) {
-    match (owner, state) {
-        (Owner::Blob(digest), WantedState::Blob(Some(bytes))) => {
-            batch.write_blob(digest, bytes.clone());
-        }
-        (Owner::Layer(repo, digest), WantedState::Layer(Some(target))) => {
-            batch.write_link(Tree::Distribution, &Link::Layer { repo, digest }, target);
-        }
-        (Owner::Layer(repo, digest), WantedState::Layer(None)) => {
-            batch.remove_layer(Tree::Distribution, repo, digest);
-        }
-        (Owner::Revision(repo, digest), WantedState::Revision(Some(stored))) => {
-            write_revision(batch, repo, digest, stored);
-        }
-        (Owner::Revision(repo, digest), WantedState::Revision(None)) => {
-            batch.remove_revision(Tree::Distribution, repo, digest);
-            batch.remove_revision(Tree::Own, repo, digest);
-        }
-        (Owner::Tag(repo, tag), WantedState::Tag(Some(target))) => {
-            write_tag(batch, repo, tag, target);
-        }
-        (Owner::Tag(repo, tag), WantedState::Tag(None)) => {
-            batch.remove_tag(Tree::Distribution, repo, tag);
-            batch.remove_tag(Tree::Own, repo, tag);
-        }
-        // The bytes of a blob are a file already, or the owner and its state do not belong together.
-        _ => {}
-    }
-}
-
-fn write_revision(batch: &mut Batch, repo: &RepoName, digest: &Digest, stored: &StoredManifest) {
-    batch.write_blob(digest, stored.payload.clone());
-    let link = Link::Revision { repo, digest };
-    if stored.schema1 || stored.expressible {
-        if batch.is_in_own_tree(repo) {
-            batch.remove_revision(Tree::Own, repo, digest);
-        }
-        batch.make_repository(Tree::Distribution, repo);
-        batch.write_link(Tree::Distribution, &link, digest);
-        return;
-    }
-    batch.remove_revision(Tree::Distribution, repo, digest);
-    batch.write_media_type(repo, digest, stored.media_type.as_str());
-    batch.write_link(Tree::Own, &link, digest);
-}
-
-fn write_tag(batch: &mut Batch, repo: &RepoName, tag: &Tag, target: &TagTarget) {
-    let digest = &target.digest;
-    let (tree, other) = if target.expressible {
-        (Tree::Distribution, Tree::Own)
-    } else {
-        (Tree::Own, Tree::Distribution)
-    };
-    if other == Tree::Distribution || batch.is_in_own_tree(repo) {
-        batch.remove_tag(other, repo, tag);
-    }
-    batch.write_link(tree, &Link::TagIndex { repo, tag, digest }, digest);
-    batch.write_link(tree, &Link::TagCurrent { repo, tag }, digest);
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError, mpsc};
 
 use boxyard_auth::{Gate, Identity};
 use boxyard_blobs::{Faults, Step};
-use boxyard_oci::Algorithm;
+use boxyard_meta::Owner;
+use boxyard_oci::{Algorithm, Digest, RepoName};
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::oneshot;
@@ -36,7 +37,9 @@ fn a_tree_that_has_fallen_behind_follows_as_fast_as_it_can() {
     let links = |count| links(count, Some(digest()));
 
     assert!(may_wait(&links(MUCH - 1)));
+    assert_eq!(pieces(&links(MUCH - 1)), Pieces::Small);
     assert!(!may_wait(&links(MUCH)));
+    assert_eq!(pieces(&links(MUCH)), Pieces::One);
 }
 
 #[test]
