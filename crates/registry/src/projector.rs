@@ -23,7 +23,7 @@ use self::writing::{Pieces, Written};
 ///
 /// Everything that waits, within bounds on memory and on how long clients of the writer wait for the end of a round.
 const ROUND: usize = 8_192;
-/// Fewer than so many are written with a lower priority than what serves clients.
+/// Fewer than so many are written piece by piece, with a lower priority than what serves clients.
 ///
 /// Where there are more, the tree has fallen behind, and whoever pushes must not keep it there.
 const MUCH: usize = 1_024;
@@ -229,7 +229,7 @@ fn log_failure(error: &Internal) {
     tracing::error!(error = %error, source, "the tree cannot follow the database now; trying again");
 }
 
-/// Fewer are written piece by piece as well; what only removes has little to sync.
+/// How a round is synced: what only removes has little to sync, however much it is.
 fn pieces(wanted: &[Wanted]) -> Pieces {
     if wanted.len() < MUCH {
         Pieces::Small

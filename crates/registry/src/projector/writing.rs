@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::thread::park_timeout;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use boxyard_blobs::{Batch, Folder, Link, Tree};
 use boxyard_meta::{Owner, StoredManifest, TagTarget, Wanted, WantedState};
@@ -11,6 +11,8 @@ use boxyard_oci::{Digest, RepoName, Tag};
 
 /// So many make a small piece: enough to be synced by their filesystem and not one by one.
 const SMALL: usize = 20;
+/// Where a piece takes so long, a sync is dear, as with a journal on a disk that turns: the next piece is larger.
+const DEAR: Duration = Duration::from_millis(10);
 /// What clients have of the disk and the processors after each small piece.
 const REST: Duration = Duration::from_millis(2);
 
@@ -41,16 +43,23 @@ impl Written {
         let mut written = Self::default();
         match pieces {
             Pieces::One => written.add(folder, &wanted),
-            Pieces::Small => {
-                for (number, piece) in wanted.chunks(SMALL).enumerate() {
-                    if number > 0 {
-                        park_timeout(REST);
-                    }
-                    written.add(folder, piece);
-                }
-            }
+            Pieces::Small => written.add_in_pieces(folder, &wanted),
         }
         written
+    }
+
+    fn add_in_pieces(&mut self, folder: &Folder, mut wanted: &[Wanted]) {
+        let mut size = SMALL;
+        while !wanted.is_empty() {
+            let (piece, rest) = wanted.split_at(size.min(wanted.len()));
+            let begun = Instant::now();
+            self.add(folder, piece);
+            size = size_after(size, begun.elapsed());
+            if !rest.is_empty() {
+                park_timeout(REST);
+            }
+            wanted = rest;
+        }
     }
 
     /// Writes a piece in one batch; where that fails, one by one, so that one bad path stops no other.
@@ -77,6 +86,11 @@ impl Written {
             }
         }
     }
+}
+
+/// The size of the piece that follows one of `size`, which took so long.
+fn size_after(size: usize, took: Duration) -> usize {
+    if took < DEAR { size } else { size * 2 }
 }
 
 /// What is read by way of this link.

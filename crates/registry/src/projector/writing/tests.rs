@@ -73,11 +73,15 @@ fn the_disk_is_given_little_at_a_time() {
 
     // Blobs are synced before they get their names, and once more with their names.
     assert_eq!(syncs(Pieces::One), 2);
-    assert!(
-        syncs(Pieces::Small) >= 100 / SMALL,
-        "{}",
-        syncs(Pieces::Small)
-    );
+    // Also where each piece is twice as large as the one before.
+    let small = syncs(Pieces::Small);
+    assert!(small >= 5, "{small}");
+}
+
+#[test]
+fn pieces_grow_where_a_sync_is_dear() {
+    assert_eq!(size_after(SMALL, DEAR / 2), SMALL);
+    assert_eq!(size_after(SMALL, DEAR), 2 * SMALL);
 }
 
 /// A disk that takes nothing for the file of one blob.
