@@ -184,8 +184,10 @@ pub(crate) fn queue_again(
 }
 
 fn heal(tx: &Write<'_>, repository: &Repository, key: &Key) -> rusqlite::Result<()> {
-    if findings::any(tx)? {
-        findings::heal(tx, repository.id, &key.subject(tx)?)?;
+    if findings::any(tx)?
+        && let Some(subject) = key.subject(tx)?
+    {
+        findings::heal(tx, repository.id, &subject)?;
     }
     Ok(())
 }

@@ -58,19 +58,29 @@ impl Key {
 
     /// The key of `owner`; `None` if its repository or its digest is unknown, so that there is no row of it.
     pub(crate) fn of(db: &Connection, owner: &Owner) -> rusqlite::Result<Option<Self>> {
-        let within = |repo: &RepoName| repositories::find(db, repo);
-        Ok(match owner {
-            Owner::Blob(digest) => digests::find(db, digest)?.map(Self::blob),
-            Owner::Layer(repo, digest) => match within(repo)? {
-                Some(repository) => Self::find_layer(db, &repository, digest)?,
-                None => None,
-            },
-            Owner::Revision(repo, digest) => match within(repo)? {
-                Some(repository) => Self::find_revision(db, &repository, digest)?,
-                None => None,
-            },
-            Owner::Tag(repo, tag) => within(repo)?.map(|repository| Self::tag(&repository, tag)),
-        })
+        match owner {
+            Owner::Blob(digest) => Ok(digests::find(db, digest)?.map(Self::blob)),
+            Owner::Layer(repo, digest) => Self::within(db, repo, |repository| {
+                Self::find_layer(db, repository, digest)
+            }),
+            Owner::Revision(repo, digest) => Self::within(db, repo, |repository| {
+                Self::find_revision(db, repository, digest)
+            }),
+            Owner::Tag(repo, tag) => {
+                Self::within(db, repo, |repository| Ok(Some(Self::tag(repository, tag))))
+            }
+        }
+    }
+
+    fn within(
+        db: &Connection,
+        repo: &RepoName,
+        key: impl FnOnce(&Repository) -> rusqlite::Result<Option<Self>>,
+    ) -> rusqlite::Result<Option<Self>> {
+        match repositories::find(db, repo)? {
+            Some(repository) => key(&repository),
+            None => Ok(None),
+        }
     }
 
     /// The key of a link to a blob; `None` if the digest is unknown.
@@ -94,12 +104,12 @@ impl Key {
     }
 
     /// How a finding calls it: a tag by its name, all else by its digest.
-    pub(super) fn subject(&self, db: &Connection) -> rusqlite::Result<String> {
+    pub(super) fn subject(&self, db: &Connection) -> rusqlite::Result<Option<String>> {
         if self.kind == TAG {
-            return Ok(self.tag.clone());
+            return Ok(Some(self.tag.clone()));
         }
         let digest = digests::digest(db, self.blob)?;
-        Ok(digest.map(|digest| digest.to_string()).unwrap_or_default())
+        Ok(digest.map(|digest| digest.to_string()))
     }
 
     pub(super) fn params(&self) -> (i64, i64, i64, &str) {
