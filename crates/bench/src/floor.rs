@@ -2,5 +2,6 @@
 
 pub(crate) mod disk;
 pub(crate) mod empty;
+mod handler;
 pub(crate) mod nginx;
 pub(crate) mod record;

@@ -2,7 +2,6 @@
 //!
 //! Like a log it has its room ahead of its use, and changes that come together share a sync.
 
-use std::convert::Infallible;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
@@ -11,16 +10,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::runtime::Builder;
+use hyper::{Method, Response, StatusCode};
 use tokio::sync::oneshot;
+
+use super::handler::{self, Answer, Asked};
 
 /// The size of one record: a page of a database.
 const RECORD: usize = 4096;
@@ -41,11 +35,13 @@ pub(crate) fn serve(address: SocketAddr, path: &Path) -> Result<()> {
     }
     file.sync_all().context("sync the room for records")?;
     let (records, asked) = channel();
-    thread::spawn(move || keep(&file, &asked));
-    let runtime = Builder::new_multi_thread().enable_all().build();
-    runtime
-        .context("start workers")?
-        .block_on(accept(address, records))
+    thread::spawn(move || {
+        if let Err(error) = keep(&file, &asked) {
+            // From now on nothing is answered but that it failed.
+            eprintln!("the floor keeps no more records: {error:#}");
+        }
+    });
+    handler::serve(address, move |request| answer(request, records.clone()))
 }
 
 /// Syncs what waits, tells those who wait for it, and begins again; ends where the disk does not keep a record.
@@ -70,24 +66,10 @@ fn keep(file: &File, asked: &Receiver<Waiting>) -> Result<()> {
     Ok(())
 }
 
-async fn accept(address: SocketAddr, records: Sender<Waiting>) -> Result<()> {
-    let listener = TcpListener::bind(address).await.context("listen")?;
-    loop {
-        let (stream, _) = listener.accept().await.context("accept")?;
-        stream.set_nodelay(true).context("send at once")?;
-        let records = records.clone();
-        let service = service_fn(move |request| answer(request, records.clone()));
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-    }
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    records: Sender<Waiting>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Asked, records: Sender<Waiting>) -> Answer {
     let mut response = Response::new(Full::default());
     if request.method() != Method::POST {
-        return Ok(response);
+        return response;
     }
     let (done, synced) = oneshot::channel();
     let is_kept = records.send(done).is_ok() && synced.await.is_ok();
@@ -96,5 +78,5 @@ async fn answer(
     } else {
         StatusCode::INTERNAL_SERVER_ERROR
     };
-    Ok(response)
+    response
 }
